@@ -1,0 +1,50 @@
+"""LightGCN: free vectors smoothed over the user-item graph."""
+
+import torch
+
+from recbole_dsl.backbones.graph import normalized_bipartite, sparse_product
+from recbole_dsl.backbones.mf import MF
+
+
+class LightGCN(MF):
+    r"""LightGCN: the mean of the free vectors and their first L propagations.
+
+    .. math::
+        E_U^{(l+1)} = R E_I^{(l)}, \quad E_I^{(l+1)} = R^\top E_U^{(l)}, \quad
+        E = \frac{1}{L+1} \sum_{l=0}^{L} E^{(l)}
+
+    Args:
+        users, items: (E,) int64. Training interactions, the edges of the graph.
+        n_users, n_items: U and I, the padding rows 0 included (they have no edge).
+        embedding_size: D, >= 1.
+        n_layers: L, >= 0; 0 is MF.
+    Raises:
+        ValueError: embedding_size < 1, n_layers < 0, or an edge out of range.
+    Source: He, Deng, Wang, Li, Zhang, Wang, SIGIR 2020, Eqs. (7) and (8), layer weights 1/(L+1);
+        layer 0 is included, as in the paper and in RecBole.
+    """
+
+    paper = "He et al., SIGIR 2020"
+
+    def __init__(self, users, items, n_users, n_items, *, embedding_size, n_layers):
+        super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
+        if isinstance(n_layers, bool) or n_layers < 0:
+            raise ValueError(f"n_layers must be an integer >= 0, got {n_layers!r}")
+        self.n_layers = n_layers
+        forth, back = normalized_bipartite(users, items, n_users, n_items)
+        self.register_buffer("graph", forth, persistent=False)
+        self.register_buffer("graph_t", back, persistent=False)
+
+    def embed(self):
+        """Final embeddings of all users and items, (U, D) and (I, D)."""
+        user, item = super().embed()
+        user_sum, item_sum = user, item
+        # Sparse products stay in float32: not every device has a half-precision CSR kernel.
+        with torch.autocast(device_type=user.device.type, enabled=False):
+            for _ in range(self.n_layers):
+                user, item = (
+                    sparse_product(self.graph, self.graph_t, item),
+                    sparse_product(self.graph_t, self.graph, user),
+                )
+                user_sum, item_sum = user_sum + user, item_sum + item
+        return user_sum / (self.n_layers + 1), item_sum / (self.n_layers + 1)

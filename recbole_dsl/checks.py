@@ -1,0 +1,80 @@
+"""Checks of single settings that every run has. Each raises UsageError with one line."""
+
+from recbole.evaluator.register import metrics_dict
+
+from recbole_dsl import settings
+from recbole_dsl.settings import UsageError, did_you_mean
+
+LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
+
+
+def topk(value):
+    """Cut-offs as a list: one or more integers >= 1, from an integer, a list or "5,10"."""
+    given = value
+    if isinstance(value, str):
+        value = settings.parse_value("topk", f"[{value}]")
+    value = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not value or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in value):
+        raise UsageError(f"topk must be one or more integers >= 1, got {given!r}")
+    return value
+
+
+def metrics(value):
+    """Metric names as a list, each one of RecBole's, from a list or "Recall, NDCG"."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
+    for name in names:
+        if str(name).lower() not in metrics_dict:
+            raise UsageError(f"unknown metric {name!r}{did_you_mean(name, metrics_dict)}")
+    return names
+
+
+def valid_metric(value, names, cutoffs):
+    """The metric of early stopping must be among those reported."""
+    name, at, k = str(value).partition("@")
+    allowed = [f"{metric}@{cutoff}" for metric in names for cutoff in cutoffs]
+    with_k = f"{name}@{k}".lower() in [choice.lower() for choice in allowed]
+    if name.lower() not in [metric.lower() for metric in names] or (at and not with_k):
+        raise UsageError(
+            f"valid_metric {value!r} is not among the metrics at topk {cutoffs}: "
+            f"{', '.join(allowed)}{did_you_mean(value, allowed)}"
+        )
+
+
+def learner(value):
+    """The optimiser must be one that RecBole builds; it takes Adam for any other name."""
+    if str(value).lower() not in LEARNERS:
+        raise UsageError(
+            f"learner must be one of {', '.join(LEARNERS)}, got {value!r}"
+            f"{did_you_mean(value, LEARNERS)}"
+        )
+
+
+def _keys(setting, value, known):
+    if not isinstance(value, dict):
+        raise UsageError(f"{setting} must be a map, got {value!r}")
+    for key in value:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise UsageError(f"{setting} has no key {key!r} (known: {', '.join(known)}){hint}")
+
+
+def eval_args(arguments):
+    """``eval_args`` has RecBole's four keys; what they hold is for RecBole to check."""
+    _keys("eval_args", arguments, ("split", "group_by", "order", "mode"))
+
+
+def negatives(arguments):
+    """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
+    known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num")
+    _keys("train_neg_sample_args", arguments, known)
+    number = arguments["sample_num"]
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise UsageError(f"sample_num must be an integer >= 1, got {number!r}")
+    alpha = arguments["alpha"]
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+        raise UsageError(f"alpha of train_neg_sample_args must be a number, got {alpha!r}")
+    if arguments.get("dynamic"):
+        raise UsageError(
+            "train_neg_sample_args: dynamic sampling is RecBole's, for its own models; the softmax "
+            "losses weigh hard negatives themselves (use dynamic: False)"
+        )

@@ -1,0 +1,143 @@
+"""DSL: Dual-scale Softmax Loss, SL with weighted negatives and a temperature per example."""
+
+import math
+
+import torch
+
+from recbole_dsl.losses._base import RowLoss
+from recbole_dsl.losses._checks import (
+    check_at_least,
+    check_count,
+    check_finite,
+    check_like,
+    check_positive,
+    check_scores,
+    in_float32,
+)
+from recbole_dsl.losses.sl import log_mean_exp
+
+
+def _check_options(tau, alpha, beta, gamma, slate_size, clip):
+    check_positive("tau", tau)
+    for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
+        check_finite(name, value)
+    check_count("slate_size", slate_size)
+    check_at_least("clip", clip, 1)
+
+
+@torch.no_grad()
+def dsl_scales(gap, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
+    r"""The two scales of DSL for a batch: weights of the negatives, temperatures of the examples.
+
+    .. math::
+        h_{bj} &= \mathrm{sigmoid}(d_{bj}/\tau) \qquad
+        \kappa_{bj} = M\,\mathrm{softmax}_j(\alpha h_{bj} + \beta s_{bj}) \\
+        c_b &= \mathrm{mean}_{j \in S_b}\, h_{bj}, \quad
+        S_b = \text{the } K \text{ largest } \kappa_{bj} \exp(d_{bj}/\tau) \\
+        \tau_b &= \tau \exp(\gamma (c_b - \bar c)), \text{ clipped to } [\tau/r, r\tau],
+        \text{ then rescaled so that the geometric mean over the batch is } \tau
+
+    Args:
+        gap: (B, M) float32 or float64. :math:`d_{bj} = f_{bj} - f_b`, negative minus positive.
+        item_similarity: (B, M), same dtype. :math:`s_{bj}`, cosine of the negative and the positive
+            item, in [-1, 1].
+        tau, alpha, beta, gamma, slate_size (K), clip (r): as in :func:`dsl_loss`.
+    Returns:
+        log_kappa: (B, M), log of weights whose mean over j is 1; None when alpha == beta == 0.
+        tau_b: (B,), the temperatures; None when gamma == 0. Neither carries a gradient.
+    """
+    log_kappa = None
+    hardness = torch.sigmoid(gap / tau) if alpha != 0 or gamma != 0 else None
+    if alpha != 0 or beta != 0:
+        logits = beta * item_similarity
+        if alpha != 0:
+            logits = logits + alpha * hardness
+        log_kappa = torch.log_softmax(logits, dim=1) + math.log(gap.shape[1])
+    if gamma == 0:
+        return log_kappa, None
+
+    # The slate is ranked by logits, since log is monotone and kappa * exp(d / tau) can overflow.
+    rank_by = gap if log_kappa is None else gap / tau + log_kappa
+    slate = rank_by.topk(min(slate_size, gap.shape[1]), dim=1, sorted=False).indices
+    intensity = hardness.gather(1, slate).mean(dim=1)
+    log_ratio = gamma * (intensity - intensity.mean())
+    log_ratio = log_ratio.clamp(-math.log(clip), math.log(clip))
+    return log_kappa, tau * torch.exp(log_ratio - log_ratio.mean())
+
+
+def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
+    r"""DSL: SL whose negatives are weighted and whose temperature follows the competition.
+
+    .. math:: \ell_b = \log \frac1M \sum_{j=1}^M \kappa_{bj} \exp\bigl((f_{bj} - f_b)/\tau_b\bigr)
+
+    with :math:`\kappa` and :math:`\tau_b` of :func:`dsl_scales`, both without gradient.
+
+    Args:
+        pos: (B,) float. Score :math:`f_b` of each row's positive. Cosine, in [-1, 1].
+        neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
+        item_similarity: (B, M) float. Cosine of each negative item and the row's positive item.
+        tau: base temperature, > 0, in score units; the geometric mean of the examples' own.
+        alpha: weight of hardness in kappa, any sign. > 0 leans on the hard negatives.
+        beta: weight of item similarity in kappa, any sign. > 0 leans on substitutes of the
+            positive, < 0 shields them as likely false negatives.
+        gamma: strength of the example temperatures, any sign. > 0 softens contested examples,
+            < 0 sharpens them.
+        slate_size: K, how many top competitors say how contested an example is, >= 1; all of the
+            negatives where there are fewer than K.
+        clip: r >= 1, bound on the ratio between an example's temperature and tau, either way.
+    Returns:
+        (B,) float, in nats; may be negative, as in SL.
+    Raises:
+        ValueError: an option out of its range; M == 0; item_similarity not of neg's shape.
+    Source: "DSL: Understanding and Improving Softmax Recommender Systems with Competition-Aware
+        Scaling", arXiv 2602.07206. From its abstract and public summaries, the paper's: the
+        log-sum-exp backbone; a branch within the example that reweights the sampled negatives by
+        hardness and by item-item similarity; a branch that gives each example its own temperature
+        from the competition on a slate of top competitors; normalisation in both; SL when both are
+        off; the KL-DRO reading.
+    Differs from source: the full text was not at hand. Ours are the forms: the sigmoid as hardness,
+        the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - mean c)), the
+        clip and geometric-mean rescaling, the stopped gradients and the defaults.
+    The four questions: the positive is not in the denominator; mean over negatives; not multiplied
+        by tau; one base tau, one temperature per example.
+    Limits: alpha = beta = gamma = 0 is SL, to the bit.
+    Example:
+        >>> off = dict(alpha=0.0, beta=0.0, gamma=0.0, slate_size=2, clip=4.0)
+        >>> pos, neg = torch.tensor([0.5]), torch.tensor([[0.5, 0.5]])
+        >>> dsl_loss(pos, neg, torch.zeros(1, 2), tau=0.1, **off)
+        tensor([0.])
+    """
+    _check_options(tau, alpha, beta, gamma, slate_size, clip)
+    check_scores(pos, neg)
+    check_like("item_similarity", item_similarity, "neg", neg)
+    pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
+    gap = neg - pos.unsqueeze(1)
+    log_kappa, tau_b = dsl_scales(
+        gap,
+        item_similarity,
+        tau=tau,
+        alpha=alpha,
+        beta=beta,
+        gamma=gamma,
+        slate_size=slate_size,
+        clip=clip,
+    )
+    logits = gap / (tau if tau_b is None else tau_b.unsqueeze(1))
+    return log_mean_exp(logits if log_kappa is None else logits + log_kappa)
+
+
+class DSLLoss(RowLoss):
+    """Mean of :func:`dsl_loss` over the rows of a batch."""
+
+    paper = "arXiv 2602.07206"
+    inputs = ("pos", "neg", "item_similarity")
+
+    def __init__(self, *, tau, alpha, beta, gamma, slate_size, clip):
+        options = dict(
+            tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip
+        )
+        _check_options(**options)
+        super().__init__(**options)
+
+    def forward(self, pos, neg, item_similarity):
+        return dsl_loss(pos, neg, item_similarity, **self.options).mean()

@@ -1,0 +1,1 @@
+"""The one room that subclasses a RecBole model: binds backbone, loss and sampler."""

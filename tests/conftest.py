@@ -1,0 +1,58 @@
+"""Shared fixtures: every test runs in its own folder, on the CPU, with an empty command line."""
+
+import functools
+import sys
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """A test's log/, saved/ and dataset/ land in its own folder; pytest's flags are no settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run_recbole_dsl.py"])
+    torch.manual_seed(0)
+    return tmp_path
+
+
+def _write_dataset(folder, name, pairs, extra=None):
+    home = folder / "dataset" / name
+    home.mkdir(parents=True)
+    lines = [f"{user}\t{item}" for user, item in pairs]
+    (home / f"{name}.inter").write_text(
+        "user_id:token\titem_id:token\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    for suffix, text in (extra or {}).items():
+        (home / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+    return name
+
+
+@pytest.fixture
+def make_dataset(own_folder):
+    """Writes dataset/<name>/<name>.inter with (user, item) pairs; extra maps suffix -> text."""
+    return functools.partial(_write_dataset, own_folder)
+
+
+@pytest.fixture
+def checkerboard(own_folder):
+    """Users like the items of their own parity; each user's last liked item is the test item."""
+    size = 20
+    train, test = [], []
+    for user in range(size):
+        liked = [item for item in range(size) if (user + item) % 2 == 0]
+        held = liked[(user // 2) % len(liked)]
+        train += [(f"u{user}", f"i{item}") for item in liked if item != held]
+        test.append((f"u{user}", f"i{held}"))
+    header = "user_id:token\titem_id:token\n"
+
+    def text(rows):
+        return header + "".join(f"{user}\t{item}\n" for user, item in rows)
+
+    _write_dataset(
+        own_folder,
+        "board",
+        train + test,
+        {"train.inter": text(train), "valid.inter": text(test), "test.inter": text(test)},
+    )
+    return "board"

@@ -1,0 +1,48 @@
+import math
+
+import torch
+
+from recbole_dsl.losses import SoftmaxLoss, softmax_loss
+
+
+def test_hand_value():
+    # log((e^1 + e^3) / 2) with gaps 0.1 and 0.3 at tau 0.1
+    value = softmax_loss(torch.tensor([0.2]), torch.tensor([[0.3, 0.5]]), tau=0.1)
+    torch.testing.assert_close(value, torch.tensor([math.log((math.e + math.e**3) / 2)]))
+
+
+def test_agrees_with_a_plain_loop():
+    pos, neg = torch.randn(4, dtype=torch.float64), torch.randn(4, 6, dtype=torch.float64)
+    expected = [
+        math.log(sum(math.exp((n - p) / 0.3) for n in row) / 6)
+        for p, row in zip(pos.tolist(), neg.tolist(), strict=True)
+    ]
+    actual = softmax_loss(pos, neg, tau=0.3)
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_a_better_positive_lowers_the_loss():
+    neg = torch.zeros(1, 3)
+    high, low = torch.tensor([0.5]), torch.tensor([0.1])
+    assert softmax_loss(high, neg, tau=0.1) < softmax_loss(low, neg, tau=0.1)
+
+
+def test_large_tau_is_the_mean_gap_and_small_tau_the_largest():
+    pos, neg = torch.tensor([0.1], dtype=torch.float64), torch.tensor([[0.3, -0.5, 0.2]]).double()
+    gap = neg - pos.unsqueeze(1)
+    for tau, expected in ((1e4, gap.mean()), (1e-3, gap.max())):
+        scaled = tau * softmax_loss(pos, neg, tau=tau)
+        torch.testing.assert_close(scaled, expected.reshape(1), atol=2e-3, rtol=0)
+
+
+def test_repeating_the_negatives_changes_nothing():
+    pos, neg = torch.randn(3), torch.randn(3, 5)
+    repeated = neg.repeat(1, 4)
+    torch.testing.assert_close(
+        softmax_loss(pos, neg, tau=0.2), softmax_loss(pos, repeated, tau=0.2)
+    )
+
+
+def test_module_is_the_mean_over_rows():
+    pos, neg = torch.randn(5), torch.randn(5, 3)
+    assert SoftmaxLoss(tau=0.2)(pos, neg) == softmax_loss(pos, neg, tau=0.2).mean()

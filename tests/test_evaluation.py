@@ -1,0 +1,141 @@
+"""Our evaluation against RecBole's own path: the same numbers, metric by metric."""
+
+import pytest
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.evaluator import metric_types
+from recbole.trainer import Trainer
+from recbole.utils import EvaluatorType, init_seed
+
+from recbole_dsl.config import Config
+from recbole_dsl.data import BatchedFullSortLoader, load_dataset, split_dataset
+from recbole_dsl.trainer import trainer_class
+
+RANKING = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+VALUE = [name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE]
+
+
+def _trained(model, **settings):
+    """A briefly trained model, its config and its test loader."""
+    settings = {"epochs": 1, "train_batch_size": 8192, **settings}
+    settings = {"show_progress": False, "state": "ERROR", **settings}
+    config = Config(model, "ml-100k", config_dict=settings)
+    train, _, test = split_dataset(config, load_dataset(config))
+    init_seed(1, True)
+    net = config.model_class(config, train._dataset)
+    trainer = trainer_class(config)(config, net)
+    trainer.fit(train, None, saved=False)
+    trainer.tensorboard.close()  # its thread writes to a path relative to the current folder
+    return config, net, trainer, test, train
+
+
+def _freeze_scores(net, loader):
+    """Make a user's scores independent of who else is in the step and of how products round."""
+    users = torch.arange(loader._dataset.user_num)
+    with torch.no_grad():
+        table = net.eval().full_sort_predict({net.USER_ID: users}).view(len(users), -1)
+    net.full_sort_predict = lambda batch: table[batch[net.USER_ID]].clone()
+
+
+def _host_result(config, net, train, test):
+    """The result of RecBole's Trainer on RecBole's loader, with more digits than it rounds to."""
+    config["metric_decimal_place"] = 12
+    host = Trainer(config, net)
+    host.eval_collector.data_collect(train)
+    host.tensorboard.close()
+    return host.evaluate(test, load_best_model=False)
+
+
+@pytest.fixture(scope="module")
+def _module_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("evaluation")
+
+
+@pytest.fixture(autouse=True)
+def _in_module_folder(own_folder, _module_folder, monkeypatch):
+    monkeypatch.chdir(_module_folder)
+
+
+@pytest.mark.parametrize("model", ["LightGCN_SL", "BPR", "EASE", "MultiVAE"])
+def test_every_ranking_metric_is_recboles(model):
+    config, net, trainer, test, train = _trained(
+        model, metrics=RANKING, topk=[1, 10, 50], valid_metric="recall@10", eval_memory=2
+    )
+    assert isinstance(test, BatchedFullSortLoader) and test.step > 1 and len(test) > 5
+    stock = FullSortEvalDataLoader(config, test._dataset, test._sampler)
+    assert stock.step == 2  # 4096 pairs over 1,683 items
+    _freeze_scores(net, test)
+    ours = trainer.evaluate(test, load_best_model=False)
+    theirs = _host_result(config, net, train, stock)
+    assert len(ours) == 3 * (len(RANKING) - 1) + 1  # gauc has no k
+    assert list(ours) == list(theirs)
+    for name, value in theirs.items():
+        # gauc sums ranks of up to 1,682 in float32, in an order that depends on the step's size.
+        tolerance = 1e-6 if name == "gauc" else 1e-11
+        assert ours[name] == pytest.approx(float(value), abs=tolerance), name
+
+
+@pytest.mark.parametrize("model", ["LightGCN_DSL", "BPR", "NGCF", "EASE", "MultiVAE", "SimpleX"])
+def test_a_step_of_many_users_scores_as_steps_of_one(model):
+    _, net, *_ = _trained(model)
+    net.eval()
+    users = torch.tensor([5, 1, 900, 44])
+    with torch.no_grad():
+        together = net.full_sort_predict({net.USER_ID: users}).view(4, -1)
+        for row, user in enumerate(users):
+            alone = net.full_sort_predict({net.USER_ID: user.view(1)}).view(-1)
+            torch.testing.assert_close(together[row], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_each_ranking_metric_works_alone(name):
+    at = name if name == "gauc" else f"{name}@10"
+    *_, trainer, test, train = _trained("MF_SL", metrics=[name], valid_metric=at, epochs=0)
+    trainer.eval_collector.data_collect(train)
+    assert set(trainer.evaluate(test, load_best_model=False)) == {at}
+
+
+def test_a_model_that_scores_pair_by_pair_keeps_recboles_steps():
+    *_, test, _ = _trained("NeuMF", epochs=0)
+    assert test.step == 2
+
+
+def test_value_metrics_are_recboles():
+    settings = {
+        "metrics": VALUE,
+        "valid_metric": "auc",
+        "eval_args": {"mode": "labeled"},
+        "threshold": {"rating": 4},
+        "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1},
+    }
+    config, net, trainer, test, train = _trained("BPR", **settings)
+    net.predict, predict = (lambda pairs: torch.sigmoid(predict(pairs))), net.predict
+    ours = trainer.evaluate(test, load_best_model=False)
+    theirs = _host_result(config, net, train, test)
+    assert set(ours) == set(VALUE)
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(float(value), abs=1e-11), name
+
+
+def test_sampled_evaluation_is_recboles():
+    settings = {"eval_args": {"mode": "uni50"}, "metrics": ["Recall", "NDCG"]}
+    config, net, trainer, test, train = _trained("MF_SL", valid_metric="ndcg@10", **settings)
+    init_seed(3, True)
+    ours = trainer.evaluate(test, load_best_model=False)
+    init_seed(3, True)
+    theirs = _host_result(config, net, train, test)
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(float(value), abs=1e-11), name
+
+
+def test_metrics_are_not_rounded_and_small_gains_count():
+    *_, trainer, test, _ = _trained("MF_SL")
+    result = trainer.evaluate(test, load_best_model=False)
+    assert any(round(value, 6) != value for value in result.values())
+    assert all(type(value) is float for value in result.values())
+
+
+def test_memory_bounds_the_users_of_a_step():
+    config = Config("MF_SL", "ml-100k", config_dict={"eval_memory": 4})
+    test = split_dataset(config, load_dataset(config))[2]
+    assert test.step == 4 * 2**20 // (1683 * 16)

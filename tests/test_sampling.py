@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from recbole_dsl.sampling import NegativeSampler
+
+# Five users (0 is padding), eight items (0 is padding, 7 has no training row).
+USERS = torch.tensor([1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4])
+ITEMS = torch.tensor([1, 3, 6, 2, 3, 1, 2, 3, 4, 5, 6, 6])
+SIZE = (5, 8)
+POSITIVES = {u: set(ITEMS[u == USERS].tolist()) for u in range(5)}
+
+
+def _sampler(distribution="uniform", alpha=1.0, seed=1, users=USERS, items=ITEMS, size=SIZE):
+    return NegativeSampler(users, items, *size, distribution=distribution, alpha=alpha, seed=seed)
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "popularity"])
+def test_draws_have_shape_and_are_never_padding_nor_positive(distribution):
+    users = torch.tensor([1, 2, 3, 4, 3, 1])
+    draws = _sampler(distribution)(users, 500)
+    assert draws.shape == (6, 500) and draws.dtype == torch.int64
+    for user, row in zip(users.tolist(), draws.tolist(), strict=True):
+        allowed = set(range(1, 8)) - POSITIVES[user]
+        assert set(row) <= allowed
+        if distribution == "uniform":
+            assert set(row) == allowed
+
+
+def test_a_user_without_training_rows_draws_from_all_items():
+    draws = _sampler()(torch.tensor([0]), 500)
+    assert set(draws.flatten().tolist()) == set(range(1, 8))
+
+
+@pytest.mark.parametrize("user", [1, 2, 3, 4])
+def test_uniform_draws_pass_a_chi_square_test(user):
+    draws = _sampler()(torch.full((20,), user), 1000)
+    allowed = sorted(set(range(1, 8)) - POSITIVES[user])
+    counts = np.bincount(draws.flatten().numpy(), minlength=8)[allowed]
+    assert chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("user", [1, 2, 4])
+def test_popularity_draws_follow_training_counts(user, alpha):
+    draws = _sampler("popularity", alpha)(torch.full((20,), user), 1000)
+    training = np.bincount(ITEMS.numpy(), minlength=8)
+    allowed = [i for i in range(1, 8) if i not in POSITIVES[user] and training[i]]
+    weights = training[allowed] ** alpha
+    counts = np.bincount(draws.flatten().numpy(), minlength=8)[allowed]
+    assert counts.sum() == draws.numel()
+    assert chisquare(counts, weights / weights.sum() * counts.sum()).pvalue > 1e-3
+
+
+def test_same_seed_same_draws_and_other_random_code_does_not_matter():
+    users = torch.tensor([1, 2, 3])
+    first = _sampler(seed=5)(users, 50)
+    torch.rand(3)
+    assert torch.equal(first, _sampler(seed=5)(users, 50))
+    assert not torch.equal(first, _sampler(seed=6)(users, 50))
+
+
+def test_consecutive_draws_differ():
+    sampler = _sampler()
+    users = torch.tensor([1, 2, 3])
+    assert not torch.equal(sampler(users, 50), sampler(users, 50))
+
+
+def test_agrees_with_a_random_mask_on_larger_data():
+    users, items = torch.randint(1, 40, (3000,)), torch.randint(1, 200, (3000,))
+    taken = torch.zeros(40, 200, dtype=torch.bool)
+    taken[users, items] = True
+    taken[:, 0] = True
+    for distribution in ("uniform", "popularity"):
+        sampler = _sampler(distribution, 0.75, users=users, items=items, size=(40, 200))
+        rows = torch.arange(40).repeat(4)
+        draws = sampler(rows, 300)
+        assert not bool(taken[rows.unsqueeze(1), draws].any())
+
+
+def test_a_user_who_has_everything_is_named():
+    users, items = torch.tensor([1, 1, 2]), torch.tensor([1, 2, 1])
+    with pytest.raises(ValueError, match=r"1 training user\(s\), the first with id 1, have every"):
+        _sampler(users=users, items=items, size=(3, 3))
+
+
+def test_an_unknown_distribution_is_refused():
+    with pytest.raises(ValueError, match="uniform or popularity, got 'poplarity'"):
+        _sampler("poplarity")
