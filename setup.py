@@ -19,6 +19,7 @@ setup(
     packages=[
         "recbole_dsl",
         "recbole_dsl.backbones",
+        "recbole_dsl.importer",
         "recbole_dsl.losses",
         "recbole_dsl.models",
         "recbole_dsl.properties",
@@ -44,7 +45,10 @@ setup(
         "texttable>=0.9",
         "psutil>=5.9",
     ],
-    extras_require={"test": ["pytest>=8", "ruff"]},
+    extras_require={
+        "parquet": ["pyarrow>=10"],  # the importer reads parquet files
+        "test": ["pytest>=8", "ruff", "pyarrow>=10"],
+    },
     entry_points={"console_scripts": ["run_recbole_dsl=recbole_dsl.cli:main"]},
     classifiers=[
         "License :: OSI Approved :: MIT License",

@@ -63,13 +63,23 @@ def eval_args(arguments):
     _keys("eval_args", arguments, ("split", "group_by", "order", "mode"))
 
 
+def share(name, value):
+    """A share of rows, from 0 to below 1."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise UsageError(f"{name} must be a share of rows in [0, 1), got {value!r}")
+
+
 def negatives(arguments):
     """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
-    known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num")
+    known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")
     _keys("train_neg_sample_args", arguments, known)
-    number = arguments["sample_num"]
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise UsageError(f"sample_num must be an integer >= 1, got {number!r}")
+    for key in ("sample_num", "block"):
+        number = arguments[key]
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise UsageError(
+                f"{key} of train_neg_sample_args must be an integer >= 1, got {number!r}"
+            )
     alpha = arguments["alpha"]
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
         raise UsageError(f"alpha of train_neg_sample_args must be a number, got {alpha!r}")

@@ -11,7 +11,8 @@ usage: python run_recbole_dsl.py [--model=NAME] [--dataset=NAME] [--config_files
 Trains a recommender, chooses its best epoch on validation, tests that one.
 
   -m, --model         <Backbone>_<Loss> such as LightGCN_DSL (default), any model of RecBole such as
-                      LightGCN or EASE, or package.module:Class for your own
+                      LightGCN or EASE, package.module:Class for a model of your own, or
+                      <Backbone>_<package.module:Class> for a loss of your own
   -d, --dataset       name of a dataset in RecBole's atomic files (default: ml-100k, which RecBole
                       brings); read from <data_path>/<name>/<name>.inter
   --config_files      YAML files of settings, separated by blanks; later ones win
@@ -82,8 +83,8 @@ def describe():
         for name, item in table.items():
             first_line = sys.modules[item.__module__].__doc__.splitlines()[0]
             summary = first_line.split(": ", 1)[1].rstrip(".")
-            yield f"  {name:<10} {summary}"
-            yield f"  {'':<10} {item.paper}; properties/{folder}/{name}.yaml"
+            yield f"  {name:<12}{summary}"
+            yield f"  {'':<12}{item.paper}; properties/{folder}/{name}.yaml"
 
     names = sorted(host_models("general_recommender"))
     lines, line = [], " "
@@ -94,8 +95,8 @@ def describe():
         line += f" {name}"
     return "\n".join(
         [
-            "Models: <Backbone>_<Loss>, any backbone with any loss:",
-            "  " + " ".join(f"{b}_{x}" for b in BACKBONES for x in LOSSES),
+            "Models: <Backbone>_<Loss>, any backbone with any loss, such as LightGCN_DSL;",
+            "        <Backbone>_<module>:<Class> with a loss of your own (README, Add a loss).",
             "",
             "Losses:",
             *rows("loss", LOSSES),

@@ -12,6 +12,7 @@ a script is enough. What is mended elsewhere, because it is more than a shim:
 """
 
 import builtins
+import importlib
 import importlib.metadata
 import warnings
 
@@ -47,6 +48,19 @@ def apply():
         _harmless_warnings,
     ):
         mend()
+
+
+def import_module(name):
+    """Import a module of RecBole's without letting it switch autograd's anomaly mode on.
+
+    Symptom: whatever a process trains after importing RecBole's sequential models checks each
+    operation for NaN and keeps its stack trace, at a multiple of the time: ``sine.py`` turns the
+    mode on, for good, as it is imported. RecBole 1.2.1, any torch. Until its line 25 is gone.
+    """
+    before = torch.is_anomaly_enabled()
+    module = importlib.import_module(name)
+    torch.autograd.set_detect_anomaly(before)
+    return module
 
 
 def _numpy_aliases():

@@ -105,17 +105,25 @@ class Config(HostConfig):
         return values
 
     def _add_own(self, name):
-        path = settings.properties_dir() / name
+        self._add_file(f"properties/{name}", settings.properties_dir() / name)
+
+    def _add_file(self, label, path):
         if path.is_file():
-            self._internal.add(f"properties/{name}", read_yaml(path))
+            values = read_yaml(path)
+            values.pop(settings.SEARCH, None)  # ranges to tune over, no setting of a run
+            self._internal.add(label, values)
 
     def _load_internal_config_dict(self, model, model_class, dataset):
         super()._load_internal_config_dict(model, model_class, dataset)
         if self.spec.backbone:
             pair = {"backbone": self.spec.backbone, "loss": self.spec.loss}
             self._internal.add("model name", pair)
+            self._add_own("pair.yaml")
             self._add_own(f"backbone/{self.spec.backbone}.yaml")
-            self._add_own(f"loss/{self.spec.loss}.yaml")
+            if self.spec.loss_yaml:
+                self._add_file(str(self.spec.loss_yaml), self.spec.loss_yaml)
+            else:
+                self._add_own(f"loss/{self.spec.loss}.yaml")
         self._add_own(f"model/{model}.yaml")
         self._add_own(f"dataset/{dataset}.yaml")
 
@@ -169,6 +177,7 @@ class Config(HostConfig):
         checks.valid_metric(values["valid_metric"], values["metrics"], values["topk"])
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
+        checks.share("benchmark_valid", values["benchmark_valid"])
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):
@@ -177,7 +186,10 @@ class Config(HostConfig):
                         "name the pair in --model=<Backbone>_<Loss>"
                     )
             checks.negatives(values["train_neg_sample_args"])
-            check_settings({**values, "model": self.model})
+            try:
+                check_settings({**values, "model": self.model})
+            except KeyError as error:  # a loss of the user's own whose YAML lacks an option
+                raise UsageError(f"{self.model}: {error.args[0]}") from error
 
     # What RecBole derives from them ---------------------------------------------------------------
 
@@ -197,10 +209,10 @@ class Config(HostConfig):
     def _check_dataset(self):
         folder = Path(self.final_config_dict["data_path"])
         parts = self.final_config_dict.get("benchmark_filename")
-        if parts and (not isinstance(parts, list) or len(parts) != 3):
+        if parts and (not isinstance(parts, list) or len(parts) not in (2, 3)):
             raise UsageError(
-                "benchmark_filename must name three parts, such as [train, valid, test], "
-                f"got {parts!r}"
+                "benchmark_filename must name three parts, such as [train, valid, test], or two, "
+                f"[train, test], got {parts!r}"
             )
         names = [f"{self.dataset}.{part}.inter" for part in parts] if parts else []
         names = names or [f"{self.dataset}.inter"]
@@ -259,6 +271,6 @@ def _owners():
         for path in sorted(folder.glob("*.yaml")):
             name = f"*_{path.stem}" if folder == own / "loss" else path.stem
             name = f"{path.stem}_*" if folder == own / "backbone" else name
-            for key in read_yaml(path):
+            for key in read_yaml(path).keys() - {settings.SEARCH}:
                 owners.setdefault(key, []).append(name)
     return owners

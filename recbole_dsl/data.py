@@ -83,6 +83,8 @@ def split_dataset(config, dataset):
     except (ValueError, NotImplementedError, AssertionError) as error:
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
+    if len(parts) == 2:
+        parts = [*_hold_out(config, parts[0]), parts[1]]
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
     try:
@@ -97,6 +99,15 @@ def split_dataset(config, dataset):
         save_split_dataloaders(config, dataloaders=loaders)
         loaders = load_split_dataloaders(config)  # saving takes the generators out of the loaders
     return tuple(loaders)
+
+
+def _hold_out(config, part):
+    """Part without a random share ``benchmark_valid`` of its rows, and those rows, by seed."""
+    rows = len(part)
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
+    held = round(rows * config["benchmark_valid"])
+    valid, train = order[:held].sort().values, order[held:].sort().values
+    return [part.copy(part.inter_feat[index]) for index in (train, valid)]
 
 
 def _train_loader(config, dataset, part, sampler):

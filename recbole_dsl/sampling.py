@@ -1,19 +1,33 @@
 """Negative sampling on the device: (B,) users in, (B, M) item ids out. Imports torch only.
 
-Exact, without rejection and without a users x items mask. Each item carries an integer weight w
-(1 for uniform draws). Lay all items on a line, item i covering w_i cells. For a user, cut out the
-cells of the user's positives: what is left is n_u cells, one draw is one cell r in [0, n_u), and r
-plus the weight of the positives that lie before it is a cell of the full line. Which positives lie
-before it is one binary search in the user's sorted positives.
+Two ways, of the same law. Each item carries an integer weight w (1 for uniform draws).
+
+Direct: lay all items on a line, item i covering w_i cells. For a user, cut out the cells of the
+user's positives: what is left is n_u cells, one draw is one cell r in [0, n_u), and r plus the
+weight of the positives that lie before it is a cell of the full line. Which positives lie before it
+is one binary search in the user's sorted positives. No data-dependent shape, no users x items mask.
+
+By rejection: draw from the full line, look the draws up in the batch's (B, I) mask of positives and
+draw the few hits again, in the end directly. A draw is kept with the same probability whichever
+negative it is, so the law is the same. On a CPU the look-up costs a twentieth of the binary search;
+elsewhere the changing number of hits would make the device wait.
 """
 
+from typing import NamedTuple
+
 import torch
+
+from recbole_dsl.positives import UserPositives
 
 DISTRIBUTIONS = ("uniform", "popularity")
 
 # Weights of the popularity distribution are counted in cells of 1/RESOLUTION of the rarest item's,
 # so that every draw is integer arithmetic and a positive can never slip in by rounding.
 RESOLUTION = 1024
+
+# Rejection: cells of the batch's mask above which it would cost more than the search, and rounds.
+_MASK_CELLS = 1 << 26
+_ROUNDS = 2
 
 
 def _item_weights(items, n_items, distribution, alpha):
@@ -26,6 +40,29 @@ def _item_weights(items, n_items, distribution, alpha):
         weights = (weights / weights[counts > 0].min() * RESOLUTION).round().long()
     weights[0] = 0  # the padding item
     return weights
+
+
+class SharedDraw(NamedTuple):
+    """Negatives drawn once for every block of rows.
+
+    Attributes:
+        drawn: (N, M) int64. Items of each of N blocks.
+        block: R, how many consecutive rows a block has; the last one may have fewer.
+        rows, columns: (C,) int64. Where a row's own positive was drawn, ...
+        items: (C,) int64. ... and the negative of that row which takes its place.
+    """
+
+    drawn: torch.Tensor
+    block: int
+    rows: torch.Tensor
+    columns: torch.Tensor
+    items: torch.Tensor
+
+    def ids(self, n_rows):
+        """All negatives, (B, M)."""
+        ids = self.drawn.repeat_interleave(self.block, dim=0)[:n_rows].clone()
+        ids[self.rows, self.columns] = self.items
+        return ids
 
 
 class NegativeSampler(torch.nn.Module):
@@ -54,10 +91,9 @@ class NegativeSampler(torch.nn.Module):
             raise ValueError(f"distribution must be {allowed}, got {distribution!r}")
         weights = _item_weights(items, n_items, distribution, alpha)
         ends = weights.cumsum(0)  # item j covers the cells [ends[j] - w[j], ends[j])
-        pairs = torch.unique(users * n_items + items)  # sorted by user, then item
-        users, items = pairs // n_items, pairs % n_items
-        counts = torch.bincount(users, minlength=n_users)
-        starts = counts.cumsum(0) - counts
+        self.positives = UserPositives(users, items, n_users, n_items)
+        items, starts, counts = (getattr(self.positives, n) for n in ("items", "starts", "counts"))
+        users = torch.repeat_interleave(torch.arange(n_users), counts)
 
         covered = weights[items].cumsum(0)
         before_user = torch.cat([covered.new_zeros(1), covered])[starts]
@@ -72,35 +108,91 @@ class NegativeSampler(torch.nn.Module):
                 "negative is left (filter such users with user_inter_num_interval)"
             )
         self.n_items, self.seed, self.uniform = n_items, seed, distribution == "uniform"
-        self.longest = int(counts.max())
-        state = dict(keys=keys, cut=removed + weights[items], starts=starts, counts=counts)
-        for name, value in dict(state, ends=ends, left=left).items():
+        self.longest, self.total = int(counts.max()), int(ends[-1])
+        state = dict(keys=keys, cut=removed + weights[items], ends=ends, left=left)
+        for name, value in state.items():
             self.register_buffer(name, value, persistent=False)
         self._generator = None
 
-    def _draw_cells(self, users, m):
+    @property
+    def generator(self):
+        """The sampler's own generator, on the device it has been moved to."""
         device = self.left.device
         if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device=device).manual_seed(self.seed)
-        # float64, since 24 random bits would tell too few cells apart
-        unit = torch.rand(
-            len(users), m, generator=self._generator, device=device, dtype=torch.float64
-        )
-        left = self.left[users].unsqueeze(1)
-        return (unit * left).long().clamp_(max=left - 1)
+        return self._generator
 
-    def forward(self, users, m):
-        """(B,) int64 user ids, m = M draws a row -> (B, M) int64 item ids on the same device."""
-        cells = self._draw_cells(users, m)
+    def _items(self, cells):
+        """The items that cover cells of the full line."""
+        if self.uniform:
+            return cells + 1  # item j covers cell j - 1
+        return torch.searchsorted(self.ends, cells, right=True)
+
+    def direct(self, users, m):
+        """Draws by one binary search each; see the module's docstring."""
+        starts, counts = self.positives.starts[users], self.positives.counts[users]
+        left = self.left[users].unsqueeze(1)
+        # float64, since 24 random bits would tell too few cells apart
+        where = dict(generator=self.generator, device=users.device, dtype=torch.float64)
+        cells = (torch.rand(len(users), m, **where) * left).long().clamp_(max=left - 1)
         on_cpu = users.device.type == "cpu"  # elsewhere, reading the batch's own width would wait
-        width = max(int(self.counts[users].max()), 1) if on_cpu else self.longest
+        width = max(int(counts.max()), 1) if on_cpu else self.longest
         columns = torch.arange(width, device=users.device)
-        index = (self.starts[users].unsqueeze(1) + columns).clamp_(max=len(self.keys) - 1)
-        padding = columns >= self.counts[users].unsqueeze(1)
+        index = (starts.unsqueeze(1) + columns).clamp_(max=len(self.keys) - 1)
+        padding = columns >= counts.unsqueeze(1)
         keys = self.keys[index].masked_fill_(padding, torch.iinfo(torch.int64).max)
         passed = torch.searchsorted(keys, cells, right=True)  # positives that lie before the cell
         cut = torch.nn.functional.pad(self.cut[index], (1, 0))  # none passed: nothing to add
         cells += cut.gather(1, passed)
-        if self.uniform:
-            return cells + 1  # item j covers cell j - 1
-        return torch.searchsorted(self.ends, cells, right=True)
+        return self._items(cells)
+
+    def _propose(self, rows, m):
+        """Draws from all items, positives too."""
+        where = dict(generator=self.generator, device=self.ends.device)
+        return self._items(torch.randint(self.total, (rows, m), **where))
+
+    def _one_each(self, users):
+        """One negative for each of (C,) users, (C,): a few rounds of rejection, then directly."""
+        if users.device.type != "cpu":
+            return self.direct(users, 1).squeeze(1)
+        drawn = self._propose(len(users), 1).squeeze(1)
+        hit = self.positives.contain(users, drawn).nonzero().squeeze(1)
+        for _ in range(_ROUNDS):
+            drawn[hit] = self._propose(len(hit), 1).squeeze(1)
+            hit = hit[self.positives.contain(users[hit], drawn[hit])]
+        if len(hit):
+            drawn[hit] = self.direct(users[hit], 1).squeeze(1)
+        return drawn
+
+    def by_rejection(self, users, m):
+        """Draws looked up in the batch's positives; see the module's docstring."""
+        mask = torch.zeros(len(users), self.n_items, dtype=torch.bool, device=users.device)
+        mask[self.positives.of(users)] = True
+        drawn = self._propose(len(users), m)
+        hit = mask.gather(1, drawn).view(-1).nonzero().squeeze(1)
+        drawn.view(-1)[hit] = self._one_each(users[hit // m])
+        return drawn
+
+    def shared(self, users, m, block):
+        """Draws that ``block`` consecutive rows have in common, positives replaced row by row.
+
+        Each row's negatives have the law of :meth:`forward`; only rows of one block are no longer
+        independent of each other.
+
+        Args:
+            users: (B,) int64. m: M, draws a block. block: R >= 1, rows of a block.
+        Returns:
+            :class:`SharedDraw`.
+        """
+        parts = users.split(block)
+        drawn = self._propose(len(parts), m)
+        hits = [self.positives.among(part, ids) for part, ids in zip(parts, drawn, strict=True)]
+        rows, columns = torch.cat(hits).nonzero(as_tuple=True)
+        return SharedDraw(drawn, block, rows, columns, self._one_each(users[rows]))
+
+    def forward(self, users, m):
+        """(B,) int64 user ids, m = M draws a row -> (B, M) int64 item ids on the same device."""
+        small = len(users) * self.n_items <= _MASK_CELLS
+        if users.device.type == "cpu" and small:
+            return self.by_rejection(users, m)
+        return self.direct(users, m)

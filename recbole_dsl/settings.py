@@ -13,6 +13,9 @@ import yaml
 # the rest. Every other map (a split, an interval, ...) is one value and is replaced whole.
 MERGED = ("train_neg_sample_args", "eval_args")
 
+# The key of a property file that holds what to try when tuning: setting -> list of choices.
+SEARCH = "search"
+
 
 class UsageError(ValueError):
     """The user asked for something that cannot be done; str() is the one line to show."""

@@ -37,6 +37,8 @@ class _Records:
     def _train_epoch(self, train_data, epoch_idx, *args, **kwargs):
         self._epoch = epoch_idx
         started = time.perf_counter()
+        if hasattr(self.model, "begin_epoch"):
+            self.model.begin_epoch(epoch_idx, train_data)
         losses = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
         self.epochs_done.append(
             {

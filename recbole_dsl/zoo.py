@@ -1,13 +1,15 @@
 """From a model's name to its class: the plugin's pairs, RecBole's zoo, a user's own class."""
 
-import importlib
 import inspect
+from pathlib import Path
 from typing import NamedTuple
 
 from recbole.model.abstract_recommender import AbstractRecommender
 
+from recbole_dsl import compat
+from recbole_dsl.losses import RowLoss
 from recbole_dsl.models.recommender import PairRecommender
-from recbole_dsl.registry import BACKBONES, LOSSES, pair_names
+from recbole_dsl.registry import BACKBONES, LOSSES, load_class, pair_names
 from recbole_dsl.settings import UsageError, did_you_mean
 
 _HOST_PACKAGES = (
@@ -25,8 +27,9 @@ class Model(NamedTuple):
         target: what the user wrote, from which the class can be found again.
         name: what RecBole calls the model: in logs, file names and ``config["model"]``.
         model_class: the class, built as ``model_class(config, train_dataset)``.
-        backbone, loss: names in the registry, None for a model that is not one of the pairs.
+        backbone, loss: names for the registry, None for a model that is not one of the pairs.
         source: "recbole_dsl", "recbole" or "own".
+        loss_yaml: defaults of a loss of the user's own: the YAML beside its module.
     """
 
     target: str
@@ -35,6 +38,7 @@ class Model(NamedTuple):
     backbone: str | None = None
     loss: str | None = None
     source: str = "recbole_dsl"
+    loss_yaml: Path | None = None
 
 
 def host_models(package=None):
@@ -42,7 +46,7 @@ def host_models(package=None):
     packages = _HOST_PACKAGES if package is None else (package,)
     found = {}
     for part in packages:
-        module = importlib.import_module(f"recbole.model.{part}")
+        module = compat.import_module(f"recbole.model.{part}")
         found.update(
             (name, value)
             for name, value in vars(module).items()
@@ -51,39 +55,25 @@ def host_models(package=None):
     return found
 
 
-def _own_class(target):
-    module_name, _, class_name = target.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(f"model {target!r}: cannot import {module_name}: {error}") from error
-    found = getattr(module, class_name, None)
-    if not inspect.isclass(found) or not issubclass(found, AbstractRecommender):
-        classes = [
-            name
-            for name, value in vars(module).items()
-            if inspect.isclass(value) and issubclass(value, AbstractRecommender)
-        ]
-        raise UsageError(
-            f"model {target!r}: {module_name} has no RecBole model class {class_name!r}"
-            f"{did_you_mean(class_name, classes)}"
-        )
-    return found
-
-
 def resolve_model(target):
     """The model a name stands for.
 
     Args:
-        target: ``<Backbone>_<Loss>``, the name of a RecBole model, or ``package.module:Class``.
+        target: ``<Backbone>_<Loss>``, the name of a RecBole model, ``package.module:Class`` for
+            a model class of your own, or ``<Backbone>_<package.module:Class>`` for your own loss.
     Raises:
         UsageError: no such model; the message names the nearest one.
     """
     target = str(target)
-    if ":" in target:
-        found = _own_class(target)
-        return Model(target, found.__name__, found, source="own")
     backbone, _, loss = target.partition("_")
+    if ":" in target:
+        if backbone in BACKBONES:
+            found = load_class(loss, RowLoss)
+            name = f"{backbone}_{found.__name__}"
+            yaml = Path(inspect.getfile(found)).with_suffix(".yaml")
+            return Model(target, name, PairRecommender, backbone, loss, loss_yaml=yaml)
+        found = load_class(target, AbstractRecommender)
+        return Model(target, found.__name__, found, source="own")
     if backbone in BACKBONES and loss in LOSSES:
         return Model(target, target, PairRecommender, backbone, loss)
     hosts = host_models()

@@ -1,7 +1,7 @@
 import pytest
 
 from recbole_dsl import cli
-from recbole_dsl.registry import BACKBONES, LOSSES, pair_names
+from recbole_dsl.registry import BACKBONES, LOSSES
 from recbole_dsl.settings import UsageError, properties_dir
 
 
@@ -58,5 +58,6 @@ def test_list_shows_every_name_with_paper_and_a_file_that_exists(capsys):
             path = f"properties/{folder}/{name}.yaml"
             assert path in text and item.paper in text
             assert (properties_dir() / folder / f"{name}.yaml").is_file()
-    for name in [*pair_names(), "BPR", "EASE", "MultiVAE", "SimpleX", "NGCF"]:
+    assert max(map(len, text.splitlines())) <= 110
+    for name in [*BACKBONES, *LOSSES, "BPR", "EASE", "MultiVAE", "SimpleX", "NGCF"]:
         assert name in text.split()

@@ -1,3 +1,4 @@
+import inspect
 import re
 
 import pytest
@@ -49,6 +50,25 @@ def test_partial_negative_arguments_keep_the_rest():
     assert arguments["train_neg_sample_args"]["sample_num"] == 1000
 
 
+def test_search_ranges_are_no_settings():
+    assert "search" not in _config("MF_SL")
+    with pytest.raises(UsageError, match="unknown setting 'search'"):
+        _config("MF_SL", "search={}")
+
+
+def test_no_loss_and_no_backbone_share_an_option():
+    """They live in one flat space of settings: a shared name would mean two things."""
+    names = {
+        folder: {
+            key
+            for path in (settings.properties_dir() / folder).glob("*.yaml")
+            for key in settings.read_yaml(path)
+        }
+        for folder in ("backbone", "loss")
+    }
+    assert names["backbone"] & names["loss"] == {settings.SEARCH}
+
+
 def test_recbole_models_keep_recboles_defaults():
     config = _config("LightGCN")
     assert config["learning_rate"] == 0.001 and config["reg_weight"] == 1e-5
@@ -79,14 +99,22 @@ def test_property_files_are_complete_commented_and_have_no_unused_key(folder, ta
         "loss": {"score", "train_neg_sample_args"},
     }
     for name, cls in table.items():
+        values = settings.read_yaml(files[name])
+        search = values.pop(settings.SEARCH)
         options = {
-            k for k in cls.__init__.__code__.co_varnames if k in settings.read_yaml(files[name])
+            key.rstrip("_")
+            for key, parameter in inspect.signature(cls).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
         }
-        assert set(settings.read_yaml(files[name])) == options | shared[folder]
-        for line in files[name].read_text().splitlines():
-            assert line.startswith("#") or re.search(
-                r"  # \(\w+\) \w|  distribution: |  sample_num|  al", line
-            )
+        draws = folder == "backbone" or {"neg", "negatives"} & set(cls.inputs)
+        unused = set() if draws else {"train_neg_sample_args"}
+        assert set(values) == options | shared[folder] - unused
+        assert search and set(search) <= set(values)
+        assert all(isinstance(choices, list) and choices for choices in search.values())
+        text = files[name].read_text()
+        assert text.startswith(f"# {name}: ")
+        for line in text.split(f"{settings.SEARCH}: ")[0].splitlines():
+            assert line.startswith("#") or re.search(r"  # \(\w+\) \w", line), line
 
 
 @pytest.mark.parametrize(
@@ -96,10 +124,15 @@ def test_property_files_are_complete_commented_and_have_no_unused_key(folder, ta
             ["train_batchsize=5"],
             "unknown setting 'train_batchsize' .*; did you mean train_batch_size?",
         ),
-        (["n_layers=2"], r"n_layers is not a setting of MF_SL, but of LightGCN_\*, AutoInt"),
+        (
+            ["n_layers=2"],
+            r"n_layers is not a setting of MF_SL, but of LightGCN\+\+_\*, LightGCN_\*",
+        ),
         (["tau=x"], "tau must be a number, got 'x'"),
         (["tau=0"], "MF_SL: tau must be > 0, got 0"),
         (["score=cos"], "score must be cosine or dot, got 'cos'"),
+        (["benchmark_valid=1"], r"benchmark_valid must be a share of rows in \[0, 1\), got 1"),
+        (["train_neg_sample_args={block: 0}"], "block of train_neg_sample_args must be an integer"),
         (["epochs=1.5"], "epochs must be an integer, got 1.5"),
         (["metrics=[Recal]"], "unknown metric 'Recal'; did you mean recall?"),
         (["topk=0"], "topk must be one or more integers >= 1, got 0"),
@@ -108,7 +141,10 @@ def test_property_files_are_complete_commented_and_have_no_unused_key(folder, ta
         (["valid_metric=GAUC"], "valid_metric 'GAUC' is not among"),
         (["learner=adamm"], "learner must be one of adam, .* got 'adamm'; did you mean adam"),
         (["train_neg_sample_args={num: 3}"], "train_neg_sample_args has no key 'num'"),
-        (["train_neg_sample_args={sample_num: 0}"], "sample_num must be an integer >= 1, got 0"),
+        (
+            ["train_neg_sample_args={sample_num: 0}"],
+            "sample_num of train_neg_sample_args must be an integer >= 1, got 0",
+        ),
         (["train_neg_sample_args=None"], "train_neg_sample_args must be a map, got None"),
         (["train_neg_sample_args={dynamic: True}"], "dynamic sampling is RecBole's"),
         (["train_neg_sample_args={alpha: x}"], "alpha of train_neg_sample_args must be a number"),
@@ -137,7 +173,7 @@ def test_bad_settings_get_one_line(arguments, message):
         ("no.such:Thing", "cannot import no.such"),
         (
             "recbole.model.general_recommender:BRP",
-            "no RecBole model class 'BRP'; did you mean BPR?",
+            "has no AbstractRecommender 'BRP'; did you mean BPR?",
         ),
     ],
 )
@@ -154,7 +190,8 @@ def test_unknown_datasets_get_the_nearest_name(tmp_path):
         Config("MF_SL", "mine")
     for parts, message in (
         (["train", "valid", "test"], "has no mine.train.inter, mine.valid.inter, mine.test.inter"),
-        (["train", "test"], "benchmark_filename must name three parts"),
+        (["train", "test"], "has no mine.train.inter, mine.test.inter"),
+        (["train"], r"benchmark_filename must name three parts.*, or two.* got \['train'\]"),
     ):
         with pytest.raises(UsageError, match=message):
             Config("MF_SL", "mine", config_dict={"benchmark_filename": parts})
@@ -171,7 +208,8 @@ def test_a_file_for_several_models_may_hold_the_others_settings(tmp_path):
     config = _config("MF_SL", files=[shared])
     assert config["tau"] == 0.1 and "n_layers" not in config
     assert config.warnings == [
-        "n_layers is not a setting of MF_SL, but of LightGCN_*, AutoInt, BERT4Rec, ...; ignored"
+        "n_layers is not a setting of MF_SL, "
+        "but of LightGCN++_*, LightGCN_*, SimGCL_*, ...; ignored"
     ]
     assert _config("LightGCN_SL", files=[shared])["n_layers"] == 3
 

@@ -16,10 +16,27 @@ def _sampler(distribution="uniform", alpha=1.0, seed=1, users=USERS, items=ITEMS
     return NegativeSampler(users, items, *size, distribution=distribution, alpha=alpha, seed=seed)
 
 
+def _draw_directly(sampler, users, m):
+    return sampler.direct(users, m)
+
+
+def _draw_by_rejection(sampler, users, m):
+    return sampler.by_rejection(users, m)
+
+
+def _draw_in_blocks(sampler, users, m):
+    return sampler.shared(users, m, 7).ids(len(users))
+
+
+@pytest.fixture(params=[_draw_directly, _draw_by_rejection, _draw_in_blocks])
+def draw(request):
+    return request.param
+
+
 @pytest.mark.parametrize("distribution", ["uniform", "popularity"])
-def test_draws_have_shape_and_are_never_padding_nor_positive(distribution):
+def test_draws_have_shape_and_are_never_padding_nor_positive(distribution, draw):
     users = torch.tensor([1, 2, 3, 4, 3, 1])
-    draws = _sampler(distribution)(users, 500)
+    draws = draw(_sampler(distribution), users, 500)
     assert draws.shape == (6, 500) and draws.dtype == torch.int64
     for user, row in zip(users.tolist(), draws.tolist(), strict=True):
         allowed = set(range(1, 8)) - POSITIVES[user]
@@ -34,8 +51,10 @@ def test_a_user_without_training_rows_draws_from_all_items():
 
 
 @pytest.mark.parametrize("user", [1, 2, 3, 4])
-def test_uniform_draws_pass_a_chi_square_test(user):
-    draws = _sampler()(torch.full((20,), user), 1000)
+def test_uniform_draws_pass_a_chi_square_test(user, draw):
+    # A block's rows share draws and are not independent: one row a block then.
+    rows = 1 if draw is _draw_in_blocks else 20
+    draws = draw(_sampler(), torch.full((rows,), user), 20_000 // rows)
     allowed = sorted(set(range(1, 8)) - POSITIVES[user])
     counts = np.bincount(draws.flatten().numpy(), minlength=8)[allowed]
     assert chisquare(counts).pvalue > 1e-3
@@ -43,8 +62,9 @@ def test_uniform_draws_pass_a_chi_square_test(user):
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("user", [1, 2, 4])
-def test_popularity_draws_follow_training_counts(user, alpha):
-    draws = _sampler("popularity", alpha)(torch.full((20,), user), 1000)
+def test_popularity_draws_follow_training_counts(user, alpha, draw):
+    rows = 1 if draw is _draw_in_blocks else 20
+    draws = draw(_sampler("popularity", alpha), torch.full((rows,), user), 20_000 // rows)
     training = np.bincount(ITEMS.numpy(), minlength=8)
     allowed = [i for i in range(1, 8) if i not in POSITIVES[user] and training[i]]
     weights = training[allowed] ** alpha
@@ -67,7 +87,27 @@ def test_consecutive_draws_differ():
     assert not torch.equal(sampler(users, 50), sampler(users, 50))
 
 
-def test_agrees_with_a_random_mask_on_larger_data():
+def test_rows_of_a_block_share_their_draws_and_blocks_do_not():
+    users = torch.tensor([0, 0, 0, 0, 0])  # no positives: nothing is replaced
+    ids = _sampler().shared(users, 40, 2).ids(5)
+    assert torch.equal(ids[0], ids[1]) and torch.equal(ids[2], ids[3])
+    assert not torch.equal(ids[0], ids[2]) and not torch.equal(ids[2], ids[4])
+
+
+def test_one_negative_is_found_where_nearly_everything_is_positive():
+    items = torch.arange(1, 3000)
+    sampler = _sampler(users=torch.ones_like(items), items=items, size=(2, 3001))
+    for draws in (sampler(torch.tensor([1]), 5), sampler.shared(torch.tensor([1]), 5, 1).ids(1)):
+        assert draws.tolist() == [[3000] * 5]
+
+
+def test_large_batches_times_catalogues_draw_directly(monkeypatch):
+    monkeypatch.setattr("recbole_dsl.sampling._MASK_CELLS", 8)
+    monkeypatch.setattr(NegativeSampler, "by_rejection", None)
+    assert _sampler()(torch.tensor([1, 2]), 3).shape == (2, 3)
+
+
+def test_agrees_with_a_random_mask_on_larger_data(draw):
     users, items = torch.randint(1, 40, (3000,)), torch.randint(1, 200, (3000,))
     taken = torch.zeros(40, 200, dtype=torch.bool)
     taken[users, items] = True
@@ -75,7 +115,7 @@ def test_agrees_with_a_random_mask_on_larger_data():
     for distribution in ("uniform", "popularity"):
         sampler = _sampler(distribution, 0.75, users=users, items=items, size=(40, 200))
         rows = torch.arange(40).repeat(4)
-        draws = sampler(rows, 300)
+        draws = draw(sampler, rows, 300)
         assert not bool(taken[rows.unsqueeze(1), draws].any())
 
 

@@ -68,3 +68,58 @@ class _SparseProduct(torch.autograd.Function):
 def sparse_product(matrix, transposed, dense):
     """matrix @ dense, (N, K) CSR times (K, D) -> (N, D); transposed is the (K, N) CSR transpose."""
     return _SparseProduct.apply(matrix, transposed, dense)
+
+
+def propagate(matrix, transposed, user, item):
+    """One step over the graph in both directions at once, in the graph's own precision.
+
+    Args:
+        matrix, transposed: the graph and its transpose, CSR of shapes (U, I) and (I, U).
+        user, item: (U, D) and (I, D) float. Vectors before the step.
+    Returns:
+        (U, D) and (I, D): matrix @ item and transposed @ user; 0 for a node without an edge.
+    """
+    # Autocast stays outside: not every device has a half-precision CSR kernel.
+    with torch.autocast(device_type=user.device.type, enabled=False):
+        return (
+            sparse_product(matrix, transposed, item.to(matrix.dtype)),
+            sparse_product(transposed, matrix, user.to(matrix.dtype)),
+        )
+
+
+def transposed_order(matrix):
+    """Where the values of the transpose of a CSR matrix lie in the matrix, (E,) int64.
+
+    With it, ``transposed.values() == matrix.values()[order]``.
+    """
+    return torch.argsort(matrix.col_indices(), stable=True)
+
+
+def with_values(matrix, values):
+    """A CSR matrix with the edges of another, whose index tensors it shares, and values (E,)."""
+    return torch.sparse_csr_tensor(
+        matrix.crow_indices(),
+        matrix.col_indices(),
+        values,
+        size=matrix.shape,
+        check_invariants=False,  # they held for matrix; checking would stall a GPU in every step
+    )
+
+
+def drop_edges(matrix, transposed, order, rate):
+    """The graph without a random share of its edges, the others scaled to make up for them.
+
+    An edge is dropped in both directions or in neither, so the two results stay each other's
+    transpose. The noise comes from the global generator of the graph's device.
+
+    Args:
+        matrix, transposed: the graph and its transpose, CSR.
+        order: (E,) int64, from :func:`transposed_order`.
+        rate: probability that an edge is dropped, in [0, 1).
+    Returns:
+        (matrix, transposed), CSR with a value of 0 for each edge dropped.
+    """
+    values = matrix.values()
+    kept = torch.rand_like(values) >= rate
+    values = values * kept / (1 - rate)
+    return with_values(matrix, values), with_values(transposed, values[order])

@@ -1,9 +1,8 @@
 """LightGCN: free vectors smoothed over the user-item graph."""
 
-import torch
-
-from recbole_dsl.backbones.graph import normalized_bipartite, sparse_product
+from recbole_dsl.backbones.graph import normalized_bipartite, propagate
 from recbole_dsl.backbones.mf import MF
+from recbole_dsl.options import check_integer
 
 
 class LightGCN(MF):
@@ -28,8 +27,7 @@ class LightGCN(MF):
 
     def __init__(self, users, items, n_users, n_items, *, embedding_size, n_layers):
         super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
-        if isinstance(n_layers, bool) or n_layers < 0:
-            raise ValueError(f"n_layers must be an integer >= 0, got {n_layers!r}")
+        check_integer("n_layers", n_layers, 0)
         self.n_layers = n_layers
         forth, back = normalized_bipartite(users, items, n_users, n_items)
         self.register_buffer("graph", forth, persistent=False)
@@ -39,12 +37,7 @@ class LightGCN(MF):
         """Final embeddings of all users and items, (U, D) and (I, D)."""
         user, item = super().embed()
         user_sum, item_sum = user, item
-        # Sparse products stay in float32: not every device has a half-precision CSR kernel.
-        with torch.autocast(device_type=user.device.type, enabled=False):
-            for _ in range(self.n_layers):
-                user, item = (
-                    sparse_product(self.graph, self.graph_t, item),
-                    sparse_product(self.graph_t, self.graph, user),
-                )
-                user_sum, item_sum = user_sum + user, item_sum + item
+        for _ in range(self.n_layers):
+            user, item = propagate(self.graph, self.graph_t, user, item)
+            user_sum, item_sum = user_sum + user, item_sum + item
         return user_sum / (self.n_layers + 1), item_sum / (self.n_layers + 1)

@@ -2,6 +2,8 @@
 
 import torch
 
+from recbole_dsl.options import check_integer
+
 
 class MF(torch.nn.Module):
     """Matrix factorisation: the embeddings are the tables themselves.
@@ -19,8 +21,7 @@ class MF(torch.nn.Module):
 
     def __init__(self, users, items, n_users, n_items, *, embedding_size):
         super().__init__()
-        if isinstance(embedding_size, bool) or embedding_size < 1:
-            raise ValueError(f"embedding_size must be an integer >= 1, got {embedding_size!r}")
+        check_integer("embedding_size", embedding_size, 1)
         self.user_embedding = torch.nn.Embedding(n_users, embedding_size)
         self.item_embedding = torch.nn.Embedding(n_items, embedding_size)
         torch.nn.init.xavier_uniform_(self.user_embedding.weight)

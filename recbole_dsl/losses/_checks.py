@@ -1,8 +1,29 @@
-"""Checks shared by every loss: once, at the boundary, with name, value and values allowed."""
-
-import math
+"""Checks of a loss's tensors, beside those of its options: at the boundary, never in a loop."""
 
 import torch
+
+from recbole_dsl.options import (
+    check_at_least,
+    check_between,
+    check_choice,
+    check_count,
+    check_finite,
+    check_flag,
+    check_positive,
+)
+
+__all__ = [
+    "check_at_least",
+    "check_between",
+    "check_choice",
+    "check_count",
+    "check_finite",
+    "check_flag",
+    "check_like",
+    "check_positive",
+    "check_scores",
+    "in_float32",
+]
 
 
 def check_scores(pos, neg):
@@ -28,32 +49,6 @@ def check_like(name, value, reference_name, reference):
             f"{name} must have the shape of {reference_name}, {tuple(reference.shape)}, "
             f"got {tuple(value.shape)}"
         )
-
-
-def check_finite(name, value):
-    """Raise ValueError unless value is a finite number (bool is not a number here)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-
-
-def check_positive(name, value):
-    """Raise ValueError unless value is a finite number above 0."""
-    check_finite(name, value)
-    if value <= 0:
-        raise ValueError(f"{name} must be > 0, got {value!r}")
-
-
-def check_at_least(name, value, low):
-    """Raise ValueError unless value is a finite number >= low."""
-    check_finite(name, value)
-    if value < low:
-        raise ValueError(f"{name} must be >= {low}, got {value!r}")
-
-
-def check_count(name, value):
-    """Raise ValueError unless value is an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
 
 
 def in_float32(*tensors):

@@ -5,7 +5,7 @@ import math
 import torch
 
 from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_positive, check_scores, in_float32
+from recbole_dsl.losses._checks import check_flag, check_positive, check_scores, in_float32
 
 
 def log_mean_exp(logits):
@@ -44,14 +44,50 @@ def softmax_loss(pos, neg, *, tau):
     return log_mean_exp((neg - pos.unsqueeze(1)) / tau)
 
 
+def softmax_loss_with_positive(pos, neg, *, tau):
+    r"""SL with the positive in the denominator: minus its log probability among all M + 1 items.
+
+    .. math::
+        \ell_b = \log \frac1{M+1} \Bigl(1 + \sum_{j=1}^M \exp\bigl((f_{bj} - f_b)/\tau\bigr)\Bigr)
+
+    Args:
+        pos, neg, tau: as in :func:`softmax_loss`.
+    Returns:
+        (B,) float, in nats, > -log(M + 1).
+    Raises:
+        ValueError: as :func:`softmax_loss`.
+    Source: Wu et al., TOIS 2024, their main form; InfoNCE, van den Oord, Li, Vinyals 2018.
+    Differs from source: the constant log(M + 1) is subtracted, so that values compare across M.
+    The four questions: the positive is in the denominator; mean over it and the negatives; not
+        multiplied by tau; one tau.
+    Limits: M = 1 is BPR at the same tau, less log 2. Its gradient is SL's times the probability
+        that the negatives win, so rows already won count for less.
+    Example:
+        >>> softmax_loss_with_positive(torch.tensor([0.5]), torch.tensor([[0.5]]), tau=0.1)
+        tensor([0.])
+    """
+    check_positive("tau", tau)
+    check_scores(pos, neg)
+    pos, neg = in_float32(pos, neg)
+    return log_sum_exp_with_zero((neg - pos.unsqueeze(1)) / tau) - math.log(neg.shape[1] + 1)
+
+
+def log_sum_exp_with_zero(logits):
+    """log(1 + sum of exp over the last dimension), (..., M) -> (...): the 1 is the positive."""
+    total = torch.logsumexp(logits, dim=-1)
+    return torch.logaddexp(total, torch.zeros_like(total))
+
+
 class SoftmaxLoss(RowLoss):
-    """Mean of :func:`softmax_loss` over the rows of a batch."""
+    """Mean of :func:`softmax_loss`, or of its form with the positive, over the rows of a batch."""
 
     paper = "Wu et al., TOIS 2024 (SSM)"
 
-    def __init__(self, *, tau):
+    def __init__(self, *, tau, positive_in_denominator):
         check_positive("tau", tau)
-        super().__init__(tau=tau)
+        check_flag("positive_in_denominator", positive_in_denominator)
+        super().__init__(tau=tau, positive_in_denominator=positive_in_denominator)
+        self.row_loss = softmax_loss_with_positive if positive_in_denominator else softmax_loss
 
     def forward(self, pos, neg):
-        return softmax_loss(pos, neg, **self.options).mean()
+        return self.row_loss(pos, neg, tau=self.tau).mean()

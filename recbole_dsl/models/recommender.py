@@ -5,13 +5,14 @@ import inspect
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
-from torch.nn.functional import embedding, normalize
+from torch.nn.functional import normalize
 
+from recbole_dsl.losses import TrainingRows
+from recbole_dsl.models.inputs import OFFERED, BatchInputs
+from recbole_dsl.models.view import EpochView
 from recbole_dsl.registry import backbone_class, loss_class
 from recbole_dsl.sampling import NegativeSampler
-from recbole_dsl.settings import UsageError, require
-
-SCORES = ("cosine", "dot")
+from recbole_dsl.settings import UsageError, did_you_mean, require
 
 
 def build(cls, config, *args):
@@ -21,7 +22,7 @@ def build(cls, config, *args):
         KeyError: a setting is missing. UsageError: the class refuses a value.
     """
     options = {
-        name: require(config, name)
+        name: require(config, name.rstrip("_"))  # lambda_ reads lambda, a word of Python's
         for name, parameter in inspect.signature(cls).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
@@ -37,9 +38,16 @@ def check_settings(config):
     Raises:
         KeyError: a setting is missing. UsageError: a value outside its range.
     """
-    build(loss_class(config["loss"]), config)
-    if require(config, "score") not in SCORES:
-        raise UsageError(f"score must be {' or '.join(SCORES)}, got {config['score']!r}")
+    loss = build(loss_class(config["loss"]), config)
+    if require(config, "score") not in loss.scores:
+        allowed = " or ".join(loss.scores)
+        raise UsageError(f"{config['model']}: score must be {allowed}, got {config['score']!r}")
+    for name in loss.inputs:
+        if name not in OFFERED:
+            raise UsageError(
+                f"{config['model']}: the loss asks for {name!r}, which is not among the inputs "
+                f"offered ({', '.join(sorted(OFFERED))}){did_you_mean(name, OFFERED)}"
+            )
 
 
 class PairRecommender(GeneralRecommender):
@@ -61,10 +69,11 @@ class PairRecommender(GeneralRecommender):
         self.score = config["score"]
         self.reg_weight = require(config, "reg_weight")
         negatives = require(config, "train_neg_sample_args")
-        self.n_negatives = negatives["sample_num"]
+        self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
 
         self.backbone = build(backbone_class(config["backbone"]), config, users, items, *size)
         self.loss = build(loss_class(config["loss"]), config)
+        self.loss.prepare(TrainingRows(users, items, *size))
         try:
             self.sampler = NegativeSampler(
                 users,
@@ -93,31 +102,36 @@ class PairRecommender(GeneralRecommender):
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 
+    def batch_inputs(self, interaction, tables):
+        """What the loss may ask for of a batch, given the embedding tables it is scored with."""
+        users = interaction[self.USER_ID]
+        return BatchInputs(
+            users,
+            interaction[self.ITEM_ID],
+            tables,
+            normalized=self.score == "cosine",
+            draw=lambda: self._draw(users),
+            positives=self.sampler.positives,
+        )
+
+    def _draw(self, users):
+        if self.block == 1:
+            return self.sampler(users, self.n_negatives)
+        return self.sampler.shared(users, self.n_negatives, self.block)
+
     def calculate_loss(self, interaction):
-        """Mean loss of a batch of B positives over M fresh negatives each, plus regularisation."""
-        users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]  # (B,), (B,)
-        negatives = self.sampler(users, self.n_negatives)  # (B, M)
-        user_table, item_table = self.embed()
-        # embedding, not user_table[users]: its backward adds up rows in a fixed order.
-        user = embedding(users, user_table)  # (B, D)
-        # All items are scored by one product and the M wanted picked out: gathering vectors
-        # instead would build (B, M, D).
-        scores = user @ item_table.T  # (B, I)
-        inputs = {
-            "pos": lambda: scores.gather(1, items.unsqueeze(1)).squeeze(1),  # (B,)
-            "neg": lambda: scores.gather(1, negatives),  # (B, M)
-            "item_similarity": lambda: self._item_similarity(item_table, items, negatives),
-        }
-        loss = self.loss(**{name: inputs[name]() for name in self.loss.inputs})
+        """Mean loss of a batch of B positives, plus regularisation and the backbone's own term."""
+        inputs = self.batch_inputs(interaction, self.embed())
+        loss = self.loss(**inputs.select(self.loss.inputs))
         if self.reg_weight:
-            loss = loss + self.reg_weight * self._regularizer(users, items)
+            loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)
+        if hasattr(self.backbone, "auxiliary_loss"):
+            loss = loss + self.backbone.auxiliary_loss(inputs.users, inputs.items)
         return loss
 
-    @torch.no_grad()
-    def _item_similarity(self, item_table, items, negatives):
-        """Cosine of each row's negatives with its positive item, (B, M), without gradient."""
-        table = item_table if self.score == "cosine" else normalize(item_table, dim=1)
-        return (embedding(items, table) @ table.T).gather(1, negatives)
+    def begin_epoch(self, epoch, train_data):
+        """Let the loss refresh its state before a training epoch; the trainer calls this."""
+        self.loss.begin_epoch(epoch, EpochView(self, train_data))
 
     def _regularizer(self, users, items):
         """Half the squared length of the free vectors of the batch's users and positives, by row.

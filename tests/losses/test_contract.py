@@ -1,35 +1,70 @@
 """What every registered loss must do, whatever its formula."""
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from recbole_dsl import settings
+from recbole_dsl.losses import TrainingRows
+from recbole_dsl.models.inputs import BatchInputs
+from recbole_dsl.positives import UserPositives
 from recbole_dsl.registry import LOSSES
+
+U, N_ITEMS, D = 7, 40, 5
+DATA = TrainingRows(
+    torch.arange(1, U).repeat_interleave(5),
+    torch.arange(30).remainder(N_ITEMS - 11) + 1,
+    U,
+    N_ITEMS,
+)
+USERS, ITEMS = torch.tensor([1, 2, 3, 5]), torch.tensor([2, 7, 12, 24])
+# Items from 30 on are nobody's positive.
+NEGATIVES = torch.tensor([[31, 33, 30, 38], [36, 37, 35, 39], [38, 30, 31, 34], [34, 32, 36, 30]])
+
+# Losses of score differences alone; the others' equations have an origin.
+SHIFT_INVARIANT = {"DSL", "SL", "BSL", "PSL", "SLatK", "AdvInfoNCE", "AdapTau", "BPR", "InfoNCE"}
+# Losses that stop the gradient of a scale computed from the scores; their own tests freeze it.
+FROZEN = {"DSL": {"alpha": 0.0, "beta": 0.0, "gamma": 0.0}}
 
 
 def _options(name):
-    cls = LOSSES[name]
     values = settings.read_yaml(settings.properties_dir() / "loss" / f"{name}.yaml")
-    accepted = cls.__init__.__kwdefaults__ or {}
-    assert not accepted, "defaults of options live in the YAML alone"
-    names = [n for n in cls.__init__.__code__.co_varnames if n != "self"]
-    return {n: values[n] for n in names if n in values}
+    parameters = inspect.signature(LOSSES[name]).parameters.values()
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    return {p.name: values[p.name] for p in parameters}
 
 
 def _loss(name, **changes):
-    return LOSSES[name](**{**_options(name), **changes})
+    torch.manual_seed(0)
+    loss = LOSSES[name](**{**_options(name), **changes})
+    loss.prepare(DATA)
+    return loss
 
 
-def _inputs(loss, rows=4, negatives=6, dtype=torch.float64):
-    made = {
-        "pos": torch.rand(rows, dtype=dtype) * 2 - 1,
-        "neg": torch.rand(rows, negatives, dtype=dtype) * 2 - 1,
-        "item_similarity": torch.rand(rows, negatives, dtype=dtype) * 2 - 1,
-    }
-    return {name: made[name] for name in loss.inputs}
+def _inputs(loss, tables, negatives=NEGATIVES):
+    offered = BatchInputs(
+        USERS,
+        ITEMS,
+        tables,
+        normalized=True,
+        draw=lambda: negatives,
+        positives=UserPositives(*DATA),
+    )
+    return offered.select(loss.inputs)
+
+
+def _tables(dtype=torch.float64):
+    made = (torch.randn(U, D, dtype=dtype), torch.randn(N_ITEMS, D, dtype=dtype))
+    return tuple(normalize(table, dim=1).requires_grad_() for table in made)
+
+
+def _value(name, loss, tables, negatives=NEGATIVES):
+    torch.manual_seed(1)  # for losses that draw at random
+    return loss(**_inputs(loss, tables, negatives))
 
 
 @pytest.fixture(params=LOSSES)
@@ -37,57 +72,84 @@ def name(request):
     return request.param
 
 
-def test_adding_a_constant_to_all_scores_changes_nothing(name):
-    loss = _loss(name)
-    inputs = _inputs(loss)
-    moved = dict(inputs, pos=inputs["pos"] + 0.3, neg=inputs["neg"] + 0.3)
-    torch.testing.assert_close(loss(**inputs), loss(**moved))
+@pytest.fixture(params=[n for n, c in LOSSES.items() if {"pos", "neg"} <= set(c.inputs)])
+def scored(request):
+    """A loss that is a function of the positives' and the negatives' scores."""
+    return request.param
 
 
-def test_the_order_of_the_negatives_is_irrelevant(name):
-    loss = _loss(name)
-    inputs = _inputs(loss)
-    order = torch.randperm(6)
-    turned = {k: v[:, order] if v.dim() == 2 else v for k, v in inputs.items()}
-    torch.testing.assert_close(loss(**inputs), loss(**turned))
-
-
-def test_gradient_pulls_the_positive_up_and_pushes_the_negatives_down(name):
-    loss = _loss(name)
-    inputs = {k: v.requires_grad_() for k, v in _inputs(loss).items()}
-    loss(**inputs).backward()
-    assert bool((inputs["pos"].grad < 0).all())
-    assert bool((inputs["neg"].grad > 0).all())
+def test_is_a_scalar_and_a_step_down_its_gradient_lowers_it(name):
+    loss, tables = _loss(name), _tables()
+    value = _value(name, loss, tables)
+    assert value.shape == ()
+    grads = torch.autograd.grad(value, tables)
+    moved = tuple(t - 1e-3 * g for t, g in zip(tables, grads, strict=True))
+    loss.eval()
+    assert _value(name, loss, moved) < _value(name, loss, tables)
 
 
 def test_gradcheck(name):
-    # DSL stops the gradient of its scales, so its own check freezes them (test_dsl.py); with
-    # alpha = gamma = 0 they do not depend on the scores and the plain check holds.
-    loss = _loss(name, **({"alpha": 0.0, "gamma": 0.0} if name == "DSL" else {}))
-    inputs = _inputs(loss)
-    fixed = {k: v for k, v in inputs.items() if k not in ("pos", "neg")}
-    scores = [inputs[k].requires_grad_() for k in ("pos", "neg")]
-    assert torch.autograd.gradcheck(lambda p, n: loss(pos=p, neg=n, **fixed), scores)
+    loss = _loss(name, **FROZEN.get(name, {})).eval()
+    tables = _tables()
+    assert torch.autograd.gradcheck(lambda *t: _value(name, loss, t), tables)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_finite_at_extreme_scores_and_tiny_tau(name, dtype, sign):
-    loss = _loss(name, tau=0.01)
-    inputs = _inputs(loss, dtype=dtype)
-    inputs["pos"] = torch.full_like(inputs["pos"], sign).requires_grad_()
-    inputs["neg"] = torch.full_like(inputs["neg"], -sign).requires_grad_()
-    value = loss(**inputs)
+    tiny = {option: 0.01 for option in _options(name) if option in ("tau", "tau_pos", "tau_neg")}
+    loss = _loss(name, **tiny)
+    user, item = torch.zeros(U, D, dtype=dtype), torch.zeros(N_ITEMS, D, dtype=dtype)
+    user[:, 0], item[:, 0] = 1.0, -sign
+    item[ITEMS, 0] = sign
+    tables = (user.requires_grad_(), item.requires_grad_())
+    value = _value(name, loss, tables)
     value.backward()
     assert torch.isfinite(value)
+    for table in tables:
+        assert table.grad is None or bool(torch.isfinite(table.grad).all())
+
+
+def test_adding_a_constant_to_all_scores_changes_nothing(name):
+    if name not in SHIFT_INVARIANT:
+        pytest.skip("its equation has an origin")
+    loss, tables = _loss(name).eval(), tuple(t.detach() for t in _tables())
+    inputs = _inputs(loss, tables)
+    shifted = {
+        key: value + 0.3 if key in ("pos", "neg", "in_batch") else value
+        for key, value in inputs.items()
+    }
+    if name == "SLatK":  # its quantile is a score too
+        before = loss(**inputs)
+        loss.quantile += 0.3
+        torch.testing.assert_close(before, loss(**shifted))
+        return
+    torch.testing.assert_close(loss(**inputs), loss(**shifted))
+
+
+def test_the_order_of_the_negatives_is_irrelevant(scored):
+    loss, tables = _loss(scored).eval(), _tables()
+    turned = NEGATIVES[:, torch.tensor([2, 0, 3, 1])]
+    torch.testing.assert_close(_value(scored, loss, tables), _value(scored, loss, tables, turned))
+
+
+def test_gradient_pulls_the_positive_up_and_pushes_the_negatives_down(scored):
+    loss = _loss(scored)
+    inputs = {key: value.detach() for key, value in _inputs(loss, _tables()).items()}
     for key in ("pos", "neg"):
-        assert bool(torch.isfinite(inputs[key].grad).all())
+        inputs[key].requires_grad_()
+    loss(**inputs).backward()
+    # Losses with a margin leave alone what has passed it; none may pull the wrong way.
+    assert bool((inputs["pos"].grad <= 0).all()) and bool((inputs["pos"].grad < 0).any())
+    assert bool((inputs["neg"].grad >= 0).all())
 
 
-@pytest.mark.parametrize("tau", [0, -0.1, float("nan"), float("inf"), "0.1", True, None])
-def test_bad_temperatures_are_refused(name, tau):
-    with pytest.raises(ValueError, match="tau must be"):
-        _loss(name, tau=tau)
+def test_bad_temperatures_are_refused(name):
+    for option in _options(name):
+        if option == "tau" or option.startswith("tau_"):
+            for bad in (0, -0.1, float("nan"), float("inf"), "0.1", True, None):
+                with pytest.raises(ValueError, match=f"{option} must be"):
+                    _loss(name, **{option: bad})
 
 
 @pytest.mark.parametrize(
@@ -99,16 +161,17 @@ def test_bad_temperatures_are_refused(name, tau):
         ((4,), (4, 0), "M >= 1"),
     ],
 )
-def test_bad_shapes_are_refused_and_never_broadcast(name, pos, neg, message):
-    loss = _loss(name)
+def test_bad_shapes_are_refused_and_never_broadcast(scored, pos, neg, message):
+    loss = _loss(scored)
+    inputs = _inputs(loss, _tables())
     made = {"pos": torch.zeros(pos), "neg": torch.zeros(neg), "item_similarity": torch.zeros(neg)}
     with pytest.raises(ValueError, match=message):
-        loss(**{key: made[key] for key in loss.inputs})
+        loss(**{key: made.get(key, value) for key, value in inputs.items()})
 
 
-def test_mixed_dtypes_are_refused(name):
-    loss = _loss(name)
-    inputs = _inputs(loss)
+def test_mixed_dtypes_are_refused(scored):
+    loss = _loss(scored)
+    inputs = _inputs(loss, _tables())
     inputs["pos"] = inputs["pos"].float()
     with pytest.raises(ValueError, match="must share dtype and device, got torch.float32"):
         loss(**inputs)
@@ -120,7 +183,9 @@ def test_says_its_paper_and_its_options(name):
     assert all(f"{key}={value}" in repr(loss) for key, value in _options(name).items())
 
 
-@pytest.mark.parametrize("room", ["losses", "backbones", "sampling", "registry", "settings"])
+@pytest.mark.parametrize(
+    "room", ["losses", "backbones", "sampling", "positives", "registry", "settings"]
+)
 def test_pure_rooms_import_without_recbole(room):
     code = f"import sys, recbole_dsl.{room}; assert 'recbole' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

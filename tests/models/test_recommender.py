@@ -8,7 +8,7 @@ import recbole_dsl
 from recbole_dsl.config import Config
 from recbole_dsl.data import load_dataset, split_dataset
 from recbole_dsl.models.recommender import PairRecommender
-from recbole_dsl.registry import pair_names
+from recbole_dsl.registry import BACKBONES, LOSSES
 from recbole_dsl.settings import UsageError
 
 SMALL = {
@@ -22,23 +22,26 @@ SMALL = {
     "valid_metric": "Recall@1",
     "benchmark_filename": ["train", "valid", "test"],
 }
+NEGATIVES = {"train_neg_sample_args": {"sample_num": 8}}
 
-
-def _negatives(name):
-    return {"train_neg_sample_args": {"sample_num": 1 if name.endswith("BPR") else 8}}
+# Every loss on MF and every backbone with two losses; test_matrix.py trains the whole product.
+PAIRS = [f"MF_{loss}" for loss in LOSSES]
+PAIRS += [f"{name}_{loss}" for name in BACKBONES if name != "MF" for loss in ("SL", "DSL")]
 
 
 def _model(name, dataset, **changes):
-    settings = {**SMALL, **_negatives(name), **changes}
+    settings = {**SMALL, **NEGATIVES, **changes}
     config = Config(name, dataset, config_dict=settings)
     train = split_dataset(config, load_dataset(config))[0]
     torch.manual_seed(0)
     return PairRecommender(config, train._dataset), next(iter(train))
 
 
-@pytest.mark.parametrize("name", pair_names())
+@pytest.mark.parametrize("name", PAIRS)
 def test_learns_a_checkerboard(name, checkerboard):
-    settings = {**SMALL, **_negatives(name)}
+    settings = {**SMALL, **NEGATIVES}
+    if name.endswith("LLPAUC"):
+        settings["alpha"] = 1.0  # less leaves the worst-scored positives unlearnt, by design
     result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
     # The held-out item is the only one of the user's parity that is not masked.
     assert result["test"]["recall@1"] == 1.0
@@ -47,39 +50,39 @@ def test_learns_a_checkerboard(name, checkerboard):
 
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])
-@pytest.mark.parametrize("name", pair_names())
-def test_predict_agrees_with_full_sort_predict_and_with_the_loss(name, score, checkerboard):
-    model, batch = _model(name, checkerboard, score=score)
-    seen, loss = {}, model.loss
-
-    class Spy(torch.nn.Module):
-        inputs = loss.inputs
-
-        def forward(self, **inputs):
-            seen.update(inputs)
-            return loss(**inputs)
-
-    model.loss = Spy()
-    model.calculate_loss(batch)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_predict_agrees_with_full_sort_predict_and_with_the_loss(backbone, score, checkerboard):
+    model, batch = _model(f"{backbone}_SL", checkerboard, score=score)
     model.eval()
     pairs = model.predict(batch)
     full = model.full_sort_predict(batch).view(len(batch), model.n_items)
     torch.testing.assert_close(pairs, full.gather(1, batch["item_id"].unsqueeze(1)).squeeze(1))
-    torch.testing.assert_close(seen["pos"], pairs)
+    torch.testing.assert_close(model.batch_inputs(batch, model.embed()).pos, pairs)
     if score == "cosine":
         assert float(full.abs().max()) <= 1 + 1e-6
 
 
-def test_similarity_is_the_cosine_of_the_items(checkerboard):
-    for score in ("cosine", "dot"):
-        model, _ = _model("MF_DSL", checkerboard, score=score)
-        _, table = model.embed()
-        items, negatives = torch.tensor([3, 5]), torch.tensor([[1, 3], [2, 7]])
-        actual = model._item_similarity(table, items, negatives)
-        weight = model.backbone.item_embedding.weight
-        expected = torch.cosine_similarity(weight[items].unsqueeze(1), weight[negatives], dim=2)
-        torch.testing.assert_close(actual, expected)
-        assert not actual.requires_grad
+def test_the_backbones_own_term_is_added(checkerboard):
+    model, batch = _model("MF_SL", checkerboard)
+    plain = model.calculate_loss(batch)
+    seen = []
+
+    def auxiliary_loss(users, items):
+        seen.append((users, items))
+        return torch.tensor(2.5)
+
+    model, batch = _model("MF_SL", checkerboard)
+    model.backbone.auxiliary_loss = auxiliary_loss
+    torch.testing.assert_close(model.calculate_loss(batch), plain + 2.5)
+    ((users, items),) = seen
+    assert torch.equal(users, batch["user_id"]) and torch.equal(items, batch["item_id"])
+
+
+@pytest.mark.parametrize("block", [4, 1000])
+def test_shared_negatives_train_too(block, checkerboard):
+    settings = {**SMALL, "train_neg_sample_args": {"sample_num": 8, "block": block}}
+    result = recbole_dsl.run("MF_DSL", checkerboard, config_dict=settings, saved=False)
+    assert result["test"]["recall@1"] == 1.0
 
 
 def test_regularisation_is_half_the_squared_length_per_row(checkerboard):
@@ -135,7 +138,7 @@ def test_batches_are_counted_in_positives(checkerboard):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"score": "cos"}, "score must be cosine or dot, got 'cos'"),
+        ({"score": "cos"}, "MF_DSL: score must be cosine or dot, got 'cos'"),
         ({"tau": 0.0}, "MF_DSL: tau must be > 0, got 0.0"),
         ({"clip": 0.5}, "MF_DSL: clip must be >= 1, got 0.5"),
         ({"embedding_size": 0}, "MF_DSL: embedding_size must be an integer >= 1, got 0"),
@@ -144,3 +147,8 @@ def test_batches_are_counted_in_positives(checkerboard):
 def test_bad_options_name_the_model_and_the_range(changes, message, checkerboard):
     with pytest.raises(UsageError, match=message):
         _model("MF_DSL", checkerboard, **changes)
+
+
+def test_a_loss_for_cosines_refuses_inner_products(checkerboard):
+    with pytest.raises(UsageError, match="MF_PSL: score must be cosine, got 'dot'"):
+        _model("MF_PSL", checkerboard, score="dot")

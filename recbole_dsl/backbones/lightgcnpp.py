@@ -1,0 +1,87 @@
+"""LightGCN++: LightGCN over unit vectors, with the powers of the degrees and layer 0 set free."""
+
+from torch.nn.functional import normalize
+
+from recbole_dsl.backbones.graph import propagate
+from recbole_dsl.backbones.lightgcn import LightGCN
+from recbole_dsl.options import check_between, check_finite, check_integer
+
+
+class LightGCNpp(LightGCN):
+    r"""LightGCN++: the free vectors plus the mean of the propagations of unit vectors.
+
+    .. math::
+        e_u^{(l+1)} = \sum_{i \in N_u} \frac{1}{|N_u|^\alpha |N_i|^\beta}
+        \frac{e_i^{(l)}}{\|e_i^{(l)}\|}, \quad
+        e_u = \gamma e_u^{(0)} + \frac{1 - \gamma}{L} \sum_{l=1}^{L} e_u^{(l)}
+
+    and likewise for items, where :math:`|N_i|^\alpha` and :math:`|N_u|^\beta` change places: alpha
+    is the power of the degree of the node that receives, beta that of the nodes it hears.
+
+    Args:
+        users, items: (E,) int64. Training interactions, the edges of the graph.
+        n_users, n_items: U and I, the padding rows 0 included (they have no edge).
+        embedding_size: D, >= 1.
+        n_layers: L, >= 1.
+        norm_alpha: the paper's alpha, any number. The smaller, the longer the vectors of nodes with
+            many edges.
+        norm_beta: the paper's beta, any number. Below 0, neighbours with many edges weigh more.
+        layer0_weight: the paper's gamma, in [0, 1].
+    Raises:
+        ValueError: an option out of its range, or an edge out of range.
+    Source: Lee, Kim, Shin, "Revisiting LightGCN: Unexpected Inflexibility, Inconsistency, and A
+        Remedy Towards Improved Recommendation", RecSys 2024.
+        :math:`e^{(0)}` enters the last sum at its own length; only what is propagated is brought to
+        unit length.
+    Limits: norm_alpha = norm_beta = 0.5 is LightGCN's graph, over unit vectors.
+    """
+
+    paper = "Lee et al., RecSys 2024"
+
+    def __init__(
+        self,
+        users,
+        items,
+        n_users,
+        n_items,
+        *,
+        embedding_size,
+        n_layers,
+        norm_alpha,
+        norm_beta,
+        layer0_weight,
+    ):
+        check_integer("n_layers", n_layers, 1)
+        check_finite("norm_alpha", norm_alpha)
+        check_finite("norm_beta", norm_beta)
+        check_between("layer0_weight", layer0_weight, 0, 1)
+        super().__init__(
+            users, items, n_users, n_items, embedding_size=embedding_size, n_layers=n_layers
+        )
+        self.layer0_weight = layer0_weight
+        for side, graph in (("user", self.graph), ("item", self.graph_t)):
+            # Every degree is in the graph to the power 1/2 already; the rest goes before and after
+            # the product, since with alpha != beta two directions would be four matrices.
+            degree = graph.crow_indices().diff().clamp(min=1).double().unsqueeze(1)
+            receive, send = degree.pow(0.5 - norm_alpha), degree.pow(0.5 - norm_beta)
+            self.register_buffer(f"{side}_receive", receive.float(), persistent=False)
+            self.register_buffer(f"{side}_send", send.float(), persistent=False)
+
+    def embed(self):
+        """Final embeddings of all users and items, (U, D) and (I, D)."""
+        user, item = first = self.user_embedding.weight, self.item_embedding.weight
+        user_sum = item_sum = 0.0
+        for _ in range(self.n_layers):
+            user, item = propagate(
+                self.graph,
+                self.graph_t,
+                normalize(user, dim=1) * self.user_send,
+                normalize(item, dim=1) * self.item_send,
+            )
+            user, item = user * self.user_receive, item * self.item_receive
+            user_sum, item_sum = user_sum + user, item_sum + item
+        rest = (1 - self.layer0_weight) / self.n_layers
+        return tuple(
+            self.layer0_weight * zero + rest * total
+            for zero, total in zip(first, (user_sum, item_sum), strict=True)
+        )

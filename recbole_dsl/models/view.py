@@ -1,0 +1,41 @@
+"""What a loss may see of the model between two epochs, without gradient."""
+
+import torch
+
+_SCORES = 1 << 25  # scores of one block: 128 MiB in float32
+
+
+class EpochView:
+    """The model as it stands before a training epoch.
+
+    Args:
+        model: a :class:`recbole_dsl.models.recommender.PairRecommender`.
+        train_data: the loader of the training rows.
+    """
+
+    def __init__(self, model, train_data):
+        self._model, self._train_data = model, train_data
+
+    @torch.no_grad()
+    def _tables(self):
+        training = self._model.training
+        self._model.eval()  # without the noise or dropout of training
+        tables = self._model.embed()
+        self._model.train(training)
+        return tables
+
+    def score_blocks(self):
+        """Yields (user ids (b,), scores (b, I)) until every user has had a turn."""
+        users, items = self._tables()
+        size = max(_SCORES // len(items), 1)
+        for ids in torch.arange(1, len(users), device=users.device).split(size):
+            yield ids, users[ids] @ items.T
+
+    def batches(self, names):
+        """Yields the named inputs of each batch of one pass over the training rows."""
+        tables = self._tables()
+        for interaction in self._train_data:
+            interaction = interaction.to(self._model.device)
+            with torch.no_grad():
+                inputs = self._model.batch_inputs(interaction, tables).select(names)
+            yield inputs

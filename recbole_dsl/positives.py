@@ -1,0 +1,56 @@
+"""Each user's training positives as a CSR list, on the device. Imports torch only."""
+
+import torch
+
+
+class UserPositives(torch.nn.Module):
+    """The distinct items of every user, for looking up many users at once.
+
+    Args:
+        users, items: (E,) int64. Training interactions; repeated pairs count once.
+        n_users, n_items: U and I, the padding ids 0 included.
+
+    Attributes:
+        items: (P,) int64. Items by user, ascending within a user.
+        codes: (P,) int64. user * I + item of the same pairs, ascending.
+        starts, counts: (U,) int64. Where a user's items begin, and how many there are.
+    """
+
+    def __init__(self, users, items, n_users, n_items):
+        super().__init__()
+        pairs = torch.unique(users * n_items + items)  # sorted by user, then item
+        counts = torch.bincount(pairs // n_items, minlength=n_users)
+        self.n_items = n_items
+        for name, value in (
+            ("codes", pairs),
+            ("items", pairs % n_items),
+            ("starts", counts.cumsum(0) - counts),
+            ("counts", counts),
+        ):
+            self.register_buffer(name, value, persistent=False)
+
+    def of(self, users):
+        """The positives of (B,) users, flat: (rows, items), both (P,), rows in [0, B)."""
+        counts = self.counts[users]
+        rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)
+        first = counts.cumsum(0) - counts  # where each row's run begins in the flat list
+        offset = torch.arange(len(rows), device=users.device) - first[rows]
+        return rows, self.items[self.starts[users][rows] + offset]
+
+    def contain(self, users, items):
+        """Whether each (user, item) pair is a positive: (C,), (C,) -> (C,) bool."""
+        codes = users * self.n_items + items
+        place = torch.searchsorted(self.codes, codes).clamp_(max=len(self.codes) - 1)
+        return self.codes[place] == codes
+
+    def among(self, users, items):
+        """Which of C items are positives of each of B users: (B,), (C,) -> (B, C) bool."""
+        distinct, column = torch.unique(items, return_inverse=True)
+        place = torch.full((self.n_items,), -1, device=items.device)
+        place[distinct] = torch.arange(len(distinct), device=items.device)
+        rows, found = self.of(users)
+        found = place[found]
+        hit = found >= 0
+        table = torch.zeros(len(users), len(distinct), dtype=torch.bool, device=items.device)
+        table[rows[hit], found[hit]] = True
+        return table[:, column]

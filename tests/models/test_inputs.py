@@ -1,0 +1,98 @@
+"""What the model layer offers a loss, against tensors built the plain way."""
+
+import pytest
+import torch
+
+from recbole_dsl.models.inputs import OFFERED, BatchInputs
+from recbole_dsl.positives import UserPositives
+from recbole_dsl.sampling import NegativeSampler, SharedDraw
+
+U, N_ITEMS, D = 9, 30, 5
+TRAIN_USERS = torch.arange(1, U).repeat_interleave(6)
+TRAIN_ITEMS = torch.randint(
+    1, N_ITEMS, (len(TRAIN_USERS),), generator=torch.Generator().manual_seed(1)
+)
+ROWS = torch.tensor([0, 7, 3, 14, 40, 41, 20])  # of the training data: a user comes twice
+USERS, ITEMS = TRAIN_USERS[ROWS], TRAIN_ITEMS[ROWS]
+
+
+def _inputs(block=1, normalized=False, tables=None):
+    sampler = NegativeSampler(
+        TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS, distribution="uniform", alpha=1.0, seed=3
+    )
+    tables = tables or (torch.randn(U, D).double(), torch.randn(N_ITEMS, D).double())
+    return BatchInputs(
+        USERS,
+        ITEMS,
+        tables,
+        normalized=normalized,
+        draw=lambda: sampler(USERS, 12) if block == 1 else sampler.shared(USERS, 12, block),
+        positives=UserPositives(TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS),
+    ), tables
+
+
+def test_every_offered_name_is_there_and_described():
+    inputs, _ = _inputs()
+    assert set(inputs.select(OFFERED)) == set(OFFERED)
+    assert {"pos", "neg", "users", "items", "negatives", "in_batch", "item_table"} < set(OFFERED)
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_scores_and_similarities_are_those_of_the_ids(block):
+    inputs, (user, item) = _inputs(block)
+    assert isinstance(inputs._drawn, SharedDraw) == (block > 1)
+    negatives = inputs.negatives
+    assert negatives.shape == (7, 12)
+    pairs = zip(USERS.tolist(), negatives, strict=True)
+    expected = torch.stack([torch.stack([user[u] @ item[j] for j in row]) for u, row in pairs])
+    torch.testing.assert_close(inputs.neg, expected)
+    torch.testing.assert_close(inputs.pos, (user[USERS] * item[ITEMS]).sum(dim=1))
+    similarity = torch.cosine_similarity(item[ITEMS].unsqueeze(1), item[negatives], dim=2)
+    torch.testing.assert_close(inputs.item_similarity, similarity)
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_gradients_are_those_of_the_plain_look_up(block):
+    tables = tuple(
+        t.double().requires_grad_() for t in (torch.randn(U, D), torch.randn(N_ITEMS, D))
+    )
+    inputs, (user, item) = _inputs(block, tables=tables)
+    weight = torch.randn(7, 12).double()
+    actual = torch.autograd.grad((inputs.neg * weight).sum() + inputs.pos.sum(), tables)
+    neg = (user[USERS].unsqueeze(1) * item[inputs.negatives]).sum(dim=2)
+    pos = (user[USERS] * item[ITEMS]).sum(dim=1)
+    expected = torch.autograd.grad((neg * weight).sum() + pos.sum(), tables)
+    for ours, theirs in zip(actual, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_blocks_hold_positives_of_some_rows_which_are_replaced():
+    inputs, _ = _inputs(100)
+    assert len(inputs._drawn.rows) > 0  # or the tests above prove nothing of the replacing
+    taken = set(zip(TRAIN_USERS.tolist(), TRAIN_ITEMS.tolist(), strict=True))
+    pairs = zip(USERS.tolist(), inputs.negatives.tolist(), strict=True)
+    assert not {(u, j) for u, row in pairs for j in row} & taken
+
+
+def test_similarity_carries_no_gradient_and_trusts_unit_vectors():
+    unit = torch.nn.functional.normalize(torch.randn(N_ITEMS, D).double(), dim=1).requires_grad_()
+    inputs, _ = _inputs(normalized=True, tables=(torch.randn(U, D).double(), unit))
+    assert not inputs.item_similarity.requires_grad
+    expected = (unit[ITEMS].unsqueeze(1) * unit[inputs.negatives]).sum(dim=2)
+    torch.testing.assert_close(inputs.item_similarity, expected)
+
+
+def test_the_batch_against_itself():
+    inputs, (user, item) = _inputs()
+    torch.testing.assert_close(inputs.in_batch, user[USERS] @ item[ITEMS].T)
+    torch.testing.assert_close(inputs.in_batch.diagonal(), inputs.pos)
+    taken = torch.zeros(U, N_ITEMS, dtype=torch.bool)
+    taken[TRAIN_USERS, TRAIN_ITEMS] = True
+    assert torch.equal(inputs.in_batch_positive, taken[USERS][:, ITEMS])
+    assert bool(inputs.in_batch_positive.diagonal().all())
+
+
+def test_nothing_is_drawn_for_a_loss_without_negatives():
+    inputs, _ = _inputs()
+    inputs.select(("pos", "in_batch", "user_vectors", "item_vectors"))
+    assert "_drawn" not in vars(inputs)

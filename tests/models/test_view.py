@@ -1,0 +1,46 @@
+"""What a loss sees of the model between two epochs."""
+
+import torch
+
+from recbole_dsl.config import Config
+from recbole_dsl.data import load_dataset, split_dataset
+from recbole_dsl.models import view as view_module
+from recbole_dsl.models.recommender import PairRecommender
+from recbole_dsl.models.view import EpochView
+
+QUICK = {
+    "benchmark_filename": ["train", "valid", "test"],
+    "embedding_size": 8,
+    "train_batch_size": 50,
+    "train_neg_sample_args": {"sample_num": 4},
+    "state": "ERROR",
+}
+
+
+def _view(name, dataset):
+    config = Config(name, dataset, config_dict=QUICK)
+    train = split_dataset(config, load_dataset(config))[0]
+    model = PairRecommender(config, train._dataset).train()
+    return model, EpochView(model, train)
+
+
+def test_score_blocks_cover_every_user_once(checkerboard, monkeypatch):
+    model, view = _view("LightGCN_SL", checkerboard)
+    monkeypatch.setattr(view_module, "_SCORES", 3 * model.n_items)
+    blocks = list(view.score_blocks())
+    assert [len(users) for users, _ in blocks] == [3, 3, 3, 3, 3, 3, 2]
+    assert torch.cat([users for users, _ in blocks]).tolist() == list(range(1, model.n_users))
+    user, item = model.embed()
+    expected = (user @ item.T)[1:]
+    actual = torch.cat([scores for _, scores in blocks])
+    torch.testing.assert_close(actual, expected)
+    assert not actual.requires_grad and model.training
+
+
+def test_batches_are_one_pass_over_the_training_rows_without_gradient(checkerboard):
+    _, view = _view("MF_SL", checkerboard)
+    batches = list(view.batches(("users", "pos", "negatives")))
+    assert [len(batch["users"]) for batch in batches] == [50, 50, 50, 30]
+    counts = torch.bincount(torch.cat([batch["users"] for batch in batches]))
+    assert counts[1:].tolist() == [9] * 20
+    assert not batches[0]["pos"].requires_grad and batches[0]["negatives"].shape == (50, 4)
