@@ -45,12 +45,10 @@ class UserPositives(torch.nn.Module):
 
     def among(self, users, items):
         """Which of C items are positives of each of B users: (B,), (C,) -> (B, C) bool."""
-        distinct, column = torch.unique(items, return_inverse=True)
-        place = torch.full((self.n_items,), -1, device=items.device)
-        place[distinct] = torch.arange(len(distinct), device=items.device)
+        distinct, column = torch.unique(items, return_inverse=True)  # sorted
         rows, found = self.of(users)
-        found = place[found]
-        hit = found >= 0
+        place = torch.searchsorted(distinct, found).clamp_(max=len(distinct) - 1)
+        hit = distinct[place] == found
         table = torch.zeros(len(users), len(distinct), dtype=torch.bool, device=items.device)
-        table[rows[hit], found[hit]] = True
+        table[rows[hit], place[hit]] = True
         return table[:, column]

@@ -5,7 +5,7 @@ Two ways, of the same law. Each item carries an integer weight w (1 for uniform 
 Direct: lay all items on a line, item i covering w_i cells. For a user, cut out the cells of the
 user's positives: what is left is n_u cells, one draw is one cell r in [0, n_u), and r plus the
 weight of the positives that lie before it is a cell of the full line. Which positives lie before it
-is one binary search in the user's sorted positives. No data-dependent shape, no users x items mask.
+is one binary search among the sorted positives. No data-dependent shape, no users x items mask.
 
 By rejection: draw from the full line, look the draws up in the batch's (B, I) mask of positives and
 draw the few hits again, in the end directly. A draw is kept with the same probability whichever
@@ -13,6 +13,7 @@ negative it is, so the law is the same. On a CPU the look-up costs a twentieth o
 elsewhere the changing number of hits would make the device wait.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -43,26 +44,56 @@ def _item_weights(items, n_items, distribution, alpha):
 
 
 class SharedDraw(NamedTuple):
-    """Negatives drawn once for every block of rows.
+    """Negatives drawn once for every block of rows, a row's own positives replaced one by one.
 
     Attributes:
-        drawn: (N, M) int64. Items of each of N blocks.
+        drawn: (N, M) int64. Items of each of N blocks, ascending.
         block: R, how many consecutive rows a block has; the last one may have fewer.
-        rows, columns: (C,) int64. Where a row's own positive was drawn, ...
-        items: (C,) int64. ... and the negative of that row which takes its place.
+        own: (C,) int64. The negatives that take the place of positives, ...
+        rows, columns: (C,) int64. ... and their places.
     """
 
     drawn: torch.Tensor
     block: int
+    own: torch.Tensor
     rows: torch.Tensor
     columns: torch.Tensor
-    items: torch.Tensor
 
-    def ids(self, n_rows):
-        """All negatives, (B, M)."""
-        ids = self.drawn.repeat_interleave(self.block, dim=0)[:n_rows].clone()
-        ids[self.rows, self.columns] = self.items
-        return ids
+    def per_row(self, shared, own):
+        """What each row has of values of its block's items (B, M) and of ``own`` (C,): (B, M).
+
+        ``shared`` is overwritten.
+        """
+        return shared.index_put_((self.rows, self.columns), own)
+
+
+class SpareDraw(NamedTuple):
+    """Negatives drawn once for every block of rows, with spares in place of a row's positives.
+
+    Attributes:
+        drawn: (N, M + E) int64. Items of each of N blocks.
+        block: R, how many consecutive rows a block has; the last one may have fewer.
+        own: (B,) int64. A negative for each row should all those of its block be positives.
+        rows: (B,) int64. 0 to B - 1.
+        columns: (B, M) int64. The columns each row uses; M + E stands for its own.
+    """
+
+    drawn: torch.Tensor
+    block: int
+    own: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
+
+    def per_row(self, shared, own):
+        """What each row has of values of its block's items (B, M + E) and of its own (B,)."""
+        return torch.cat([shared, own.unsqueeze(1)], dim=1).gather(1, self.columns)
+
+
+def draw_ids(draw, n_rows):
+    """The item ids of a draw for (B,) rows, (B, M)."""
+    if isinstance(draw, torch.Tensor):
+        return draw
+    return draw.per_row(draw.drawn.repeat_interleave(draw.block, dim=0)[:n_rows].clone(), draw.own)
 
 
 class NegativeSampler(torch.nn.Module):
@@ -108,7 +139,9 @@ class NegativeSampler(torch.nn.Module):
                 "negative is left (filter such users with user_inter_num_interval)"
             )
         self.n_items, self.seed, self.uniform = n_items, seed, distribution == "uniform"
-        self.longest, self.total = int(counts.max()), int(ends[-1])
+        self.total = int(ends[-1])
+        self.most_taken = 1 - float(left[counts > 0].min()) / self.total  # share of one user's
+        keys = keys + users * (self.total + 1)  # ascending over users, for one search among all
         state = dict(keys=keys, cut=removed + weights[items], ends=ends, left=left)
         for name, value in state.items():
             self.register_buffer(name, value, persistent=False)
@@ -130,20 +163,15 @@ class NegativeSampler(torch.nn.Module):
 
     def direct(self, users, m):
         """Draws by one binary search each; see the module's docstring."""
-        starts, counts = self.positives.starts[users], self.positives.counts[users]
-        left = self.left[users].unsqueeze(1)
+        starts, left = self.positives.starts[users], self.left[users].unsqueeze(1)
         # float64, since 24 random bits would tell too few cells apart
         where = dict(generator=self.generator, device=users.device, dtype=torch.float64)
         cells = (torch.rand(len(users), m, **where) * left).long().clamp_(max=left - 1)
-        on_cpu = users.device.type == "cpu"  # elsewhere, reading the batch's own width would wait
-        width = max(int(counts.max()), 1) if on_cpu else self.longest
-        columns = torch.arange(width, device=users.device)
-        index = (starts.unsqueeze(1) + columns).clamp_(max=len(self.keys) - 1)
-        padding = columns >= counts.unsqueeze(1)
-        keys = self.keys[index].masked_fill_(padding, torch.iinfo(torch.int64).max)
-        passed = torch.searchsorted(keys, cells, right=True)  # positives that lie before the cell
-        cut = torch.nn.functional.pad(self.cut[index], (1, 0))  # none passed: nothing to add
-        cells += cut.gather(1, passed)
+        sought = users.unsqueeze(1) * (self.total + 1) + cells
+        # How many of the user's positives lie before the cell: of all users' keys in one list.
+        passed = torch.searchsorted(self.keys, sought, right=True) - starts.unsqueeze(1)
+        cut = self.cut[(starts.unsqueeze(1) + passed - 1).clamp_(min=0)]
+        cells += cut.masked_fill_(passed == 0, 0)
         return self._items(cells)
 
     def _propose(self, rows, m):
@@ -182,13 +210,54 @@ class NegativeSampler(torch.nn.Module):
         Args:
             users: (B,) int64. m: M, draws a block. block: R >= 1, rows of a block.
         Returns:
-            :class:`SharedDraw`.
+            :class:`SharedDraw` on the CPU; elsewhere :class:`SpareDraw`, for which the device need
+            not wait.
         """
-        parts = users.split(block)
-        drawn = self._propose(len(parts), m)
-        hits = [self.positives.among(part, ids) for part, ids in zip(parts, drawn, strict=True)]
-        rows, columns = torch.cat(hits).nonzero(as_tuple=True)
-        return SharedDraw(drawn, block, rows, columns, self._one_each(users[rows]))
+        if users.device.type != "cpu":
+            return self.with_spares(users, m, block)
+        n_blocks = -(-len(users) // block)
+        drawn = self._propose(n_blocks, m).sort(dim=1).values
+        codes = (drawn + torch.arange(n_blocks).unsqueeze(1) * self.n_items).view(-1)  # ascending
+        rows, items = self.positives.of(users)
+        sought = rows.div(block, rounding_mode="floor") * self.n_items + items
+        if n_blocks * self.n_items <= _MASK_CELLS:  # a look-up leaves few of them to search for
+            present = torch.zeros(n_blocks * self.n_items, dtype=torch.bool)
+            present[codes] = True
+            found = present[sought].nonzero().squeeze(1)
+            rows, sought = rows[found], sought[found]
+        first = torch.searchsorted(codes, sought)
+        times = torch.searchsorted(codes, sought, right=True) - first
+        rows, first = rows.repeat_interleave(times), first.repeat_interleave(times)
+        places = (
+            first + torch.arange(len(rows)) - (times.cumsum(0) - times).repeat_interleave(times)
+        )
+        return SharedDraw(drawn, block, self._one_each(users[rows]), rows, places % m)
+
+    def with_spares(self, users, m, block):
+        """As :meth:`shared`, with as many spare draws a block as its rows may need.
+
+        A row uses the first M draws of its block that are not among its positives. Should fewer
+        than M be left, which :meth:`spares` makes unlikely, it uses those in turn, several times.
+        """
+        n_blocks = -(-len(users) // block)
+        drawn = self._propose(n_blocks, m + self.spares(m))
+        per_row = drawn.repeat_interleave(block, dim=0)[: len(users)]
+        taken = self.positives.contain(users.unsqueeze(1), per_row)
+        usable = taken.to(torch.uint8).argsort(dim=1, stable=True)  # columns, the usable ones first
+        count = (~taken).sum(dim=1, keepdim=True)
+        columns = usable.gather(1, torch.arange(m, device=users.device) % count.clamp(min=1))
+        columns.masked_fill_(count == 0, drawn.shape[1])
+        rows = torch.arange(len(users), device=users.device)
+        return SpareDraw(drawn, block, self.direct(users, 1).squeeze(1), rows, columns)
+
+    def spares(self, m):
+        """E: spare draws for the user with the most positives, at most M.
+
+        Of M + E draws a share p is taken for that user; E is the mean that misses, M p / (1 - p),
+        and six standard deviations.
+        """
+        mean = m * self.most_taken / (1 - self.most_taken)
+        return min(m, math.ceil(mean + 6 * math.sqrt(mean / (1 - self.most_taken))))
 
     def forward(self, users, m):
         """(B,) int64 user ids, m = M draws a row -> (B, M) int64 item ids on the same device."""

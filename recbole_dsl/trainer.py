@@ -9,6 +9,7 @@ from recbole.utils import calculate_valid_score, get_local_time, get_trainer
 
 from recbole_dsl import __version__, checkpoint
 from recbole_dsl.evaluation import TopkCollector, plain_metrics, rounded, unrounded_evaluator
+from recbole_dsl.optimizer import fused
 
 
 class NonFiniteLossError(RuntimeError):
@@ -33,6 +34,10 @@ class _Records:
         self._best_score = None
 
     # Training ----------------------------------------------------------------------------------
+
+    def _build_optimizer(self, **kwargs):
+        built = super()._build_optimizer(**kwargs)
+        return fused(built) if self.config.spec.backbone else built
 
     def _train_epoch(self, train_data, epoch_idx, *args, **kwargs):
         self._epoch = epoch_idx

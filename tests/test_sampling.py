@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from recbole_dsl.sampling import NegativeSampler
+from recbole_dsl.sampling import NegativeSampler, draw_ids
 
 # Five users (0 is padding), eight items (0 is padding, 7 has no training row).
 USERS = torch.tensor([1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4])
@@ -25,10 +25,17 @@ def _draw_by_rejection(sampler, users, m):
 
 
 def _draw_in_blocks(sampler, users, m):
-    return sampler.shared(users, m, 7).ids(len(users))
+    return draw_ids(sampler.shared(users, m, 7), len(users))
 
 
-@pytest.fixture(params=[_draw_directly, _draw_by_rejection, _draw_in_blocks])
+def _draw_with_spares(sampler, users, m):
+    return draw_ids(sampler.with_spares(users, m, 7), len(users))
+
+
+_SHARED = (_draw_in_blocks, _draw_with_spares)
+
+
+@pytest.fixture(params=[_draw_directly, _draw_by_rejection, *_SHARED])
 def draw(request):
     return request.param
 
@@ -53,7 +60,7 @@ def test_a_user_without_training_rows_draws_from_all_items():
 @pytest.mark.parametrize("user", [1, 2, 3, 4])
 def test_uniform_draws_pass_a_chi_square_test(user, draw):
     # A block's rows share draws and are not independent: one row a block then.
-    rows = 1 if draw is _draw_in_blocks else 20
+    rows = 1 if draw in _SHARED else 20
     draws = draw(_sampler(), torch.full((rows,), user), 20_000 // rows)
     allowed = sorted(set(range(1, 8)) - POSITIVES[user])
     counts = np.bincount(draws.flatten().numpy(), minlength=8)[allowed]
@@ -63,7 +70,7 @@ def test_uniform_draws_pass_a_chi_square_test(user, draw):
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("user", [1, 2, 4])
 def test_popularity_draws_follow_training_counts(user, alpha, draw):
-    rows = 1 if draw is _draw_in_blocks else 20
+    rows = 1 if draw in _SHARED else 20
     draws = draw(_sampler("popularity", alpha), torch.full((rows,), user), 20_000 // rows)
     training = np.bincount(ITEMS.numpy(), minlength=8)
     allowed = [i for i in range(1, 8) if i not in POSITIVES[user] and training[i]]
@@ -89,7 +96,7 @@ def test_consecutive_draws_differ():
 
 def test_rows_of_a_block_share_their_draws_and_blocks_do_not():
     users = torch.tensor([0, 0, 0, 0, 0])  # no positives: nothing is replaced
-    ids = _sampler().shared(users, 40, 2).ids(5)
+    ids = draw_ids(_sampler().shared(users, 40, 2), 5)
     assert torch.equal(ids[0], ids[1]) and torch.equal(ids[2], ids[3])
     assert not torch.equal(ids[0], ids[2]) and not torch.equal(ids[2], ids[4])
 
@@ -97,8 +104,21 @@ def test_rows_of_a_block_share_their_draws_and_blocks_do_not():
 def test_one_negative_is_found_where_nearly_everything_is_positive():
     items = torch.arange(1, 3000)
     sampler = _sampler(users=torch.ones_like(items), items=items, size=(2, 3001))
-    for draws in (sampler(torch.tensor([1]), 5), sampler.shared(torch.tensor([1]), 5, 1).ids(1)):
-        assert draws.tolist() == [[3000] * 5]
+    for draw in (NegativeSampler.forward, _draw_in_blocks, _draw_with_spares):
+        assert draw(sampler, torch.tensor([1]), 5).tolist() == [[3000] * 5]
+
+
+def test_spares_make_up_for_the_positives_of_the_heaviest_user():
+    items = torch.arange(1, 61)  # of 100 items
+    sampler = _sampler(users=torch.ones_like(items), items=items, size=(3, 101))
+    assert sampler.spares(20) == 20  # no more than the draws themselves
+    users = torch.tensor([2, 1])
+    draw = sampler.with_spares(users, 400, 2)
+    assert draw.drawn.shape == (1, 800)
+    ids = draw_ids(draw, 2)
+    assert torch.equal(ids[0], draw.drawn[0, :400])  # no positives: the first ones as they come
+    left = draw.drawn[0][draw.drawn[0] > 60]
+    assert torch.equal(ids[1], left[torch.arange(400) % len(left)])
 
 
 def test_large_batches_times_catalogues_draw_directly(monkeypatch):

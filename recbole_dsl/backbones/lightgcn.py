@@ -24,6 +24,7 @@ class LightGCN(MF):
     """
 
     paper = "He et al., SIGIR 2020"
+    row_wise = False
 
     def __init__(self, users, items, n_users, n_items, *, embedding_size, n_layers):
         super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)

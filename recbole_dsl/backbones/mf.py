@@ -18,6 +18,7 @@ class MF(torch.nn.Module):
     """
 
     paper = "Koren et al., Computer 2009"
+    row_wise = True  # an embedding depends on its own row of the tables alone
 
     def __init__(self, users, items, n_users, n_items, *, embedding_size):
         super().__init__()

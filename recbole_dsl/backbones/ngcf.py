@@ -46,6 +46,7 @@ class NGCF(MF):
     """
 
     paper = "Wang et al., SIGIR 2019"
+    row_wise = False
 
     def __init__(
         self,

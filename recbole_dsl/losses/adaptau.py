@@ -6,7 +6,8 @@ import torch
 
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_like, check_positive, check_scores, in_float32
-from recbole_dsl.losses.sl import log_mean_exp, softmax_loss
+from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.losses.sl import softmax_loss
 
 
 def adap_tau_loss(pos, neg, tau):
@@ -33,12 +34,12 @@ def adap_tau_loss(pos, neg, tau):
     Example:
         >>> pos, neg = torch.tensor([0.5]), torch.tensor([[0.6, 0.6]])
         >>> adap_tau_loss(pos, neg, torch.tensor([0.1]))
-        tensor([1.0000])
+        tensor([1.])
     """
     check_scores(pos, neg)
     check_like("tau", tau, "pos", pos)
     pos, neg = in_float32(pos, neg)
-    return log_mean_exp((neg - pos.unsqueeze(1)) / tau.to(pos.dtype).unsqueeze(1))
+    return log_mean_exp(neg, pos, scale=1 / tau.to(pos.dtype))
 
 
 def lambert_w(x):

@@ -13,7 +13,7 @@ from recbole_dsl.losses._checks import (
     check_scores,
     in_float32,
 )
-from recbole_dsl.losses.sl import log_mean_exp, log_sum_exp_with_zero
+from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
 
 
 def adv_info_nce_loss(pos, neg, hardness, *, tau, positive_in_denominator):
@@ -51,10 +51,10 @@ def adv_info_nce_loss(pos, neg, hardness, *, tau, positive_in_denominator):
     check_scores(pos, neg)
     check_like("hardness", hardness, "neg", neg)
     pos, neg, hardness = in_float32(pos, neg, hardness)
-    logits = (neg - pos.unsqueeze(1)) / tau + hardness
     if positive_in_denominator:
-        return log_sum_exp_with_zero(logits) - math.log(neg.shape[1] + 1)
-    return log_mean_exp(logits)
+        total = with_zero(log_sum_exp(neg, pos, scale=1 / tau, bias=hardness))
+        return total - math.log(neg.shape[1] + 1)
+    return log_mean_exp(neg, pos, scale=1 / tau, bias=hardness)
 
 
 class Adversary(torch.nn.Module):

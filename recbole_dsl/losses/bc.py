@@ -11,7 +11,7 @@ from recbole_dsl.losses._checks import (
     check_scores,
     in_float32,
 )
-from recbole_dsl.losses.sl import log_sum_exp_with_zero
+from recbole_dsl.losses._logsumexp import log_sum_exp, with_zero
 
 # Smallest squared sine whose root is differentiated: bounds the slope of the root at 1000.
 _LEAST_SQUARED_SINE = 1e-6
@@ -73,7 +73,7 @@ def bc_loss(pos, neg, margin, *, tau):
     check_like("margin", margin, "pos", pos)
     pos, neg = in_float32(pos, neg)
     pos = add_margin(pos, margin.to(pos.dtype))
-    return log_sum_exp_with_zero((neg - pos.unsqueeze(1)) / tau)
+    return with_zero(log_sum_exp(neg, pos, scale=1 / tau))
 
 
 class PopularityBias(torch.nn.Module):

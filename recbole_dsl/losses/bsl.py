@@ -12,7 +12,7 @@ from recbole_dsl.losses._checks import (
     check_scores,
     in_float32,
 )
-from recbole_dsl.losses.sl import log_mean_exp
+from recbole_dsl.losses._logsumexp import log_mean_exp
 
 FORMS = ("row", "user")
 
@@ -48,7 +48,7 @@ def bsl_row_loss(pos, neg, *, tau_pos, tau_neg):
     check_positive("tau_neg", tau_neg)
     check_scores(pos, neg)
     pos, neg = in_float32(pos, neg)
-    return log_mean_exp(neg / tau_neg) - pos / tau_pos
+    return log_mean_exp(neg, scale=1 / tau_neg) - pos / tau_pos
 
 
 def bsl_user_loss(pos, neg, users, *, tau_pos, tau_neg):
@@ -88,7 +88,7 @@ def bsl_user_loss(pos, neg, users, *, tau_pos, tau_neg):
     check_like("users", users, "pos", pos)
     pos, neg = in_float32(pos, neg)
     pull = _log_mean_exp_by_group(pos / tau_pos, users)
-    return tau_neg / tau_pos * log_mean_exp(neg / tau_neg) - pull
+    return tau_neg / tau_pos * log_mean_exp(neg, scale=1 / tau_neg) - pull
 
 
 def _log_mean_exp_by_group(values, groups):

@@ -14,7 +14,7 @@ from recbole_dsl.losses._checks import (
     check_scores,
     in_float32,
 )
-from recbole_dsl.losses.sl import log_mean_exp
+from recbole_dsl.losses._logsumexp import log_mean_exp
 
 
 def _check_options(tau, alpha, beta, gamma, slate_size, clip):
@@ -25,8 +25,34 @@ def _check_options(tau, alpha, beta, gamma, slate_size, clip):
     check_at_least("clip", clip, 1)
 
 
+# Groups that the negatives are taken apart into to find the slate; of any number, 5 was among the
+# fastest for 1,000 negatives and a slate of 20.
+_GROUPS = 5
+
+
+def _largest(values, k):
+    """Indices of the k largest of each row, (B, M) -> (B, k) in any order.
+
+    The k largest lie within the k groups whose maxima are largest, which leaves topk, a pass of its
+    own over (value, index) pairs, M / 5 + 5 k of them to look at instead of M (CPU: 0.4 of the
+    time).
+    """
+    n_rows, m = values.shape
+    width = m // _GROUPS
+    if values.device.type != "cpu" or width < 2 * k:
+        return values.topk(k, dim=1, sorted=False).indices
+    whole = width * _GROUPS
+    maxima = values[:, :whole].view(n_rows, _GROUPS, width).amax(dim=1)
+    columns = maxima.topk(k, dim=1, sorted=False).indices
+    index = torch.cat([columns + group * width for group in range(_GROUPS)], dim=1)
+    if whole < m:
+        rest = torch.arange(whole, m, device=values.device).expand(n_rows, -1)
+        index = torch.cat([index, rest], dim=1)
+    return index.gather(1, values.gather(1, index).topk(k, dim=1, sorted=False).indices)
+
+
 @torch.no_grad()
-def dsl_scales(gap, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
+def dsl_scales(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
     r"""The two scales of DSL for a batch: weights of the negatives, temperatures of the examples.
 
     .. math::
@@ -37,8 +63,11 @@ def dsl_scales(gap, item_similarity, *, tau, alpha, beta, gamma, slate_size, cli
         \tau_b &= \tau \exp(\gamma (c_b - \bar c)), \text{ clipped to } [\tau/r, r\tau],
         \text{ then rescaled so that the geometric mean over the batch is } \tau
 
+    with :math:`d_{bj} = f_{bj} - f_b`.
+
     Args:
-        gap: (B, M) float32 or float64. :math:`d_{bj} = f_{bj} - f_b`, negative minus positive.
+        pos: (B,) float32 or float64. Score :math:`f_b` of each row's positive.
+        neg: (B, M), same dtype. Scores :math:`f_{bj}` of the row's negatives.
         item_similarity: (B, M), same dtype. :math:`s_{bj}`, cosine of the negative and the positive
             item, in [-1, 1].
         tau, alpha, beta, gamma, slate_size (K), clip (r): as in :func:`dsl_loss`.
@@ -46,20 +75,20 @@ def dsl_scales(gap, item_similarity, *, tau, alpha, beta, gamma, slate_size, cli
         log_kappa: (B, M), log of weights whose mean over j is 1; None when alpha == beta == 0.
         tau_b: (B,), the temperatures; None when gamma == 0. Neither carries a gradient.
     """
-    log_kappa = None
-    hardness = torch.sigmoid(gap / tau) if alpha != 0 or gamma != 0 else None
+    log_kappa, m = None, neg.shape[1]
     if alpha != 0 or beta != 0:
         logits = beta * item_similarity
         if alpha != 0:
-            logits = logits + alpha * hardness
-        log_kappa = torch.log_softmax(logits, dim=1) + math.log(gap.shape[1])
+            logits = logits + alpha * torch.sigmoid((neg - pos.unsqueeze(1)) / tau)
+        log_kappa = torch.log_softmax(logits, dim=1).add_(math.log(m))
     if gamma == 0:
         return log_kappa, None
 
-    # The slate is ranked by logits, since log is monotone and kappa * exp(d / tau) can overflow.
-    rank_by = gap if log_kappa is None else gap / tau + log_kappa
-    slate = rank_by.topk(min(slate_size, gap.shape[1]), dim=1, sorted=False).indices
-    intensity = hardness.gather(1, slate).mean(dim=1)
+    # The slate is ranked by logits, since log is monotone and kappa * exp(d / tau) can overflow;
+    # the positive's score is the same for the whole row and decides nothing.
+    rank_by = neg if log_kappa is None else torch.add(log_kappa, neg, alpha=1 / tau)
+    slate = neg.gather(1, _largest(rank_by, min(slate_size, m)))
+    intensity = torch.sigmoid((slate - pos.unsqueeze(1)) / tau).mean(dim=1)
     log_ratio = gamma * (intensity - intensity.mean())
     log_ratio = log_ratio.clamp(-math.log(clip), math.log(clip))
     return log_kappa, tau * torch.exp(log_ratio - log_ratio.mean())
@@ -111,9 +140,9 @@ def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, 
     check_scores(pos, neg)
     check_like("item_similarity", item_similarity, "neg", neg)
     pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
-    gap = neg - pos.unsqueeze(1)
     log_kappa, tau_b = dsl_scales(
-        gap,
+        pos,
+        neg,
         item_similarity,
         tau=tau,
         alpha=alpha,
@@ -122,8 +151,8 @@ def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, 
         slate_size=slate_size,
         clip=clip,
     )
-    logits = gap / (tau if tau_b is None else tau_b.unsqueeze(1))
-    return log_mean_exp(logits if log_kappa is None else logits + log_kappa)
+    scale = 1 / (tau if tau_b is None else tau_b)
+    return log_mean_exp(neg, pos, scale=scale, bias=log_kappa)
 
 
 class DSLLoss(RowLoss):

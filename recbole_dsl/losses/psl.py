@@ -4,7 +4,7 @@ import torch
 
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_choice, check_positive, check_scores, in_float32
-from recbole_dsl.losses.sl import log_mean_exp
+from recbole_dsl.losses._logsumexp import log_mean_exp
 
 # The part of the surrogate above 1: sigma(x) = 1 + EXCESS[name](x), each x + O(x^2) at 0.
 EXCESS = {"tanh": torch.tanh, "atan": torch.atan, "relu": lambda x: x}
@@ -56,7 +56,7 @@ def psl_loss(pos, neg, *, tau, surrogate):
     check_scores(pos, neg)
     pos, neg = in_float32(pos, neg)
     gap = (neg - pos.unsqueeze(1)) / 2
-    return log_mean_exp(_log_surrogate(gap, surrogate) * (2 / tau))
+    return log_mean_exp(_log_surrogate(gap, surrogate), scale=2 / tau)
 
 
 class PSLLoss(RowLoss):

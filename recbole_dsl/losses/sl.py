@@ -2,15 +2,9 @@
 
 import math
 
-import torch
-
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_flag, check_positive, check_scores, in_float32
-
-
-def log_mean_exp(logits):
-    """log of the mean of exp over the last dimension, (..., M) -> (...). Never overflows."""
-    return torch.logsumexp(logits, dim=-1) - math.log(logits.shape[-1])
+from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
 
 
 def softmax_loss(pos, neg, *, tau):
@@ -35,13 +29,14 @@ def softmax_loss(pos, neg, *, tau):
         by tau; one tau.
     Limits: tau -> infinity: (mean of neg - pos) / tau. tau -> 0: (max of neg - pos) / tau.
     Example:
+        >>> import torch
         >>> softmax_loss(torch.tensor([0.5]), torch.tensor([[0.5, 0.5]]), tau=0.1)
         tensor([0.])
     """
     check_positive("tau", tau)
     check_scores(pos, neg)
     pos, neg = in_float32(pos, neg)
-    return log_mean_exp((neg - pos.unsqueeze(1)) / tau)
+    return log_mean_exp(neg, pos, scale=1 / tau)
 
 
 def softmax_loss_with_positive(pos, neg, *, tau):
@@ -63,19 +58,14 @@ def softmax_loss_with_positive(pos, neg, *, tau):
     Limits: M = 1 is BPR at the same tau, less log 2. Its gradient is SL's times the probability
         that the negatives win, so rows already won count for less.
     Example:
+        >>> import torch
         >>> softmax_loss_with_positive(torch.tensor([0.5]), torch.tensor([[0.5]]), tau=0.1)
         tensor([0.])
     """
     check_positive("tau", tau)
     check_scores(pos, neg)
     pos, neg = in_float32(pos, neg)
-    return log_sum_exp_with_zero((neg - pos.unsqueeze(1)) / tau) - math.log(neg.shape[1] + 1)
-
-
-def log_sum_exp_with_zero(logits):
-    """log(1 + sum of exp over the last dimension), (..., M) -> (...): the 1 is the positive."""
-    total = torch.logsumexp(logits, dim=-1)
-    return torch.logaddexp(total, torch.zeros_like(total))
+    return with_zero(log_sum_exp(neg, pos, scale=1 / tau)) - math.log(neg.shape[1] + 1)
 
 
 class SoftmaxLoss(RowLoss):

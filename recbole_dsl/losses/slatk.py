@@ -11,6 +11,7 @@ from recbole_dsl.losses._checks import (
     check_scores,
     in_float32,
 )
+from recbole_dsl.losses._logsumexp import log_sum_exp
 
 
 def slatk_loss(pos, neg, quantile, *, tau, tau_weight, weight_gradient):
@@ -52,7 +53,7 @@ def slatk_loss(pos, neg, quantile, *, tau, tau_weight, weight_gradient):
     pos, neg, quantile = in_float32(pos, neg, quantile)
     weight = torch.sigmoid((pos - quantile) / tau_weight)
     weight = weight if weight_gradient else weight.detach()
-    return weight * torch.logsumexp((neg - pos.unsqueeze(1)) / tau, dim=1)
+    return weight * log_sum_exp(neg, pos, scale=1 / tau)
 
 
 def top_k_quantile(scores, k):

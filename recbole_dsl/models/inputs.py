@@ -5,64 +5,100 @@ from functools import cached_property
 import torch
 from torch.nn.functional import embedding, normalize
 
-from recbole_dsl.sampling import SharedDraw
+from recbole_dsl.sampling import draw_ids
+
+# Inputs for which negatives are scored, not only drawn.
+SCORED = {"neg", "item_similarity"}
 
 
 class BatchInputs:
     """One batch of B positives as the losses see it.
 
-    Every public property is a name that ``RowLoss.inputs`` may list.
+    Every public property is a name that ``RowLoss.inputs`` may list. Vectors are looked up once for
+    the whole step, and where scores are cosines only those looked up are brought to unit length:
+    unless every item is to be scored, no step passes over a whole table.
 
     Args:
+        names: the names that will be asked for.
         users, items: (B,) int64. The batch's users and their positive items.
-        tables: (U, D) and (I, D), all embeddings as they are scored.
-        normalized: whether those are of unit length.
-        draw: () -> (B, M) int64 or :class:`recbole_dsl.sampling.SharedDraw`, fresh negatives for
-            the batch's users.
+        tables: (U, D) and (I, D), the backbone's embeddings.
+        cosine: whether scores are cosines, else inner products.
+        draw: () -> (B, M) int64 or one of the shared draws of :mod:`recbole_dsl.sampling`, fresh
+            negatives for the batch's users.
         positives: :class:`recbole_dsl.positives.UserPositives`.
+        sparse: whether the tables are parameters that take row-sparse gradients.
     """
 
-    def __init__(self, users, items, tables, *, normalized, draw, positives):
+    def __init__(self, names, users, items, tables, *, cosine, draw, positives, sparse=False):
         self.users, self.items = users, items
-        self._user_table, self.item_table = tables
-        self._normalized, self._draw, self._positives = normalized, draw, positives
+        self._names, self._tables = names, tables
+        self._cosine, self._draw, self._positives, self._sparse = cosine, draw, positives, sparse
 
-    def select(self, names):
+    def select(self):
         """The named inputs, as keyword arguments of a loss."""
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._names}
 
-    # embedding(ids, table), not table[ids]: its backward adds up rows in a fixed order.
+    def _scored(self, vectors):
+        """Vectors as they are scored, (N, D) -> (N, D)."""
+        return normalize(vectors, dim=1) if self._cosine else vectors
 
-    @cached_property
-    def user_vectors(self):
-        """(B, D), vectors of the batch's users."""
-        return embedding(self.users, self._user_table)
-
-    @cached_property
-    def item_vectors(self):
-        """(B, D), vectors of the batch's positive items."""
-        return embedding(self.items, self.item_table)
+    def _look_up(self, ids, table):
+        # embedding(ids, table), not table[ids]: its backward adds up rows in a fixed order.
+        return self._scored(embedding(ids, table, sparse=self._sparse))
 
     @cached_property
     def _drawn(self):
         return self._draw()
 
     @cached_property
+    def _own_rows(self):
+        """Whether every row has negatives of its own, not shared in blocks."""
+        return isinstance(self._drawn, torch.Tensor)
+
+    @cached_property
+    def _items(self):
+        """Vectors of the positives (B, D), of shared draws (N, M, D) and of those beside them."""
+        if not SCORED & set(self._names) or self._own_rows:
+            return (self._look_up(self.items, self._tables[1]),)
+        drawn = self._drawn
+        ids = (self.items, drawn.drawn.view(-1), drawn.own)
+        rows = self._look_up(torch.cat(ids), self._tables[1])
+        positive, shared, own = rows.split([len(part) for part in ids])
+        return positive, shared.view(*drawn.drawn.shape, -1), own
+
+    @cached_property
+    def item_table(self):
+        """(I, D), vectors of all items."""
+        return self._scored(self._tables[1])
+
+    @cached_property
+    def user_vectors(self):
+        """(B, D), vectors of the batch's users."""
+        return self._look_up(self.users, self._tables[0])
+
+    @property
+    def item_vectors(self):
+        """(B, D), vectors of the batch's positive items."""
+        return self._items[0]
+
+    @cached_property
     def negatives(self):
         """(B, M), ids of the negatives."""
-        drawn = self._drawn
-        return drawn.ids(len(self.users)) if isinstance(drawn, SharedDraw) else drawn
+        return draw_ids(self._drawn, len(self.users))
 
-    def _against_negatives(self, vectors, table):
-        """(B, D) vectors times those of each row's negatives in a table (I, D) -> (B, M)."""
+    def _against_negatives(self, vectors, as_scored):
+        """(B, D) vectors times those of each row's negatives -> (B, M), never (B, M, D).
+
+        Args:
+            as_scored: function of the item vectors before they are multiplied.
+        """
         drawn = self._drawn
-        # Gathering vectors row by row would build (B, M, D).
-        if not isinstance(drawn, SharedDraw):  # score all items, pick out the M wanted
-            return (vectors @ table.T).gather(1, drawn)
-        blocks = zip(vectors.split(drawn.block), drawn.drawn, strict=True)
-        scores = torch.cat([part @ embedding(ids, table).T for part, ids in blocks])
-        own = (embedding(drawn.rows, vectors) * embedding(drawn.items, table)).sum(dim=1)
-        return scores.index_put((drawn.rows, drawn.columns), own)
+        if self._own_rows:  # score all items, pick out the M wanted
+            product = vectors @ as_scored(self.item_table).T
+            return product.gather(1, drawn).to(vectors.dtype)
+        shared, own = as_scored(self._items[1]), as_scored(self._items[2])
+        product = _by_block(vectors, shared, drawn.block).to(vectors.dtype)
+        return drawn.per_row(product, (embedding(drawn.rows, vectors) * own).sum(dim=1))
 
     @cached_property
     def pos(self):
@@ -72,14 +108,18 @@ class BatchInputs:
     @cached_property
     def neg(self):
         """(B, M), scores of the negatives."""
-        return self._against_negatives(self.user_vectors, self.item_table)
+        return self._against_negatives(self.user_vectors, lambda vectors: vectors)
 
     @cached_property
     def item_similarity(self):
         """(B, M), cosine of each row's negatives with its positive item, without gradient."""
+
+        def unit(vectors):
+            vectors = vectors.detach()
+            return vectors if self._cosine else normalize(vectors, dim=-1)
+
         with torch.no_grad():
-            table = self.item_table if self._normalized else normalize(self.item_table, dim=1)
-            return self._against_negatives(embedding(self.items, table), table)
+            return self._against_negatives(unit(self.item_vectors), unit)
 
     @cached_property
     def in_batch(self):
@@ -92,10 +132,24 @@ class BatchInputs:
         return self._positives.among(self.users, self.items)
 
 
-_NAMES = (
+def _by_block(vectors, shared, block):
+    """Products of (B, D) vectors, in blocks of R rows, with the block's own (N, M, D): (B, M)."""
+    whole = len(vectors) // block
+    if whole == 0:
+        return vectors @ shared[0].T
+    head = vectors[: whole * block].view(whole, block, -1) @ shared[:whole].mT
+    head = head.view(whole * block, -1)
+    if whole == len(shared):
+        return head
+    return torch.cat([head, vectors[whole * block :] @ shared[whole].T])
+
+
+OFFERED = (
     "users",
     "items",
-    "item_table",
-    *(name for name, value in vars(BatchInputs).items() if isinstance(value, cached_property)),
+    *(
+        name
+        for name, value in vars(BatchInputs).items()
+        if isinstance(value, (property, cached_property)) and not name.startswith("_")
+    ),
 )
-OFFERED = tuple(name for name in _NAMES if not name.startswith("_"))

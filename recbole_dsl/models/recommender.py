@@ -5,10 +5,10 @@ import inspect
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
-from torch.nn.functional import normalize
+from torch.nn.functional import embedding, normalize
 
 from recbole_dsl.losses import TrainingRows
-from recbole_dsl.models.inputs import OFFERED, BatchInputs
+from recbole_dsl.models.inputs import OFFERED, SCORED, BatchInputs
 from recbole_dsl.models.view import EpochView
 from recbole_dsl.registry import backbone_class, loss_class
 from recbole_dsl.sampling import NegativeSampler
@@ -74,6 +74,9 @@ class PairRecommender(GeneralRecommender):
         self.backbone = build(backbone_class(config["backbone"]), config, users, items, *size)
         self.loss = build(loss_class(config["loss"]), config)
         self.loss.prepare(TrainingRows(users, items, *size))
+        self.sparse = str(config["learner"]).lower() == "sparse_adam"
+        if self.sparse:
+            self._check_sparse(config)
         try:
             self.sampler = NegativeSampler(
                 users,
@@ -86,6 +89,25 @@ class PairRecommender(GeneralRecommender):
         except ValueError as error:
             raise UsageError(f"{config['model']}: {error}") from error
         self._cache = None
+
+    def _check_sparse(self, config):
+        """Refuse ``learner: sparse_adam`` where a step's gradient is not row-sparse."""
+        reason = None
+        if not self.backbone.row_wise:
+            reason = f"{config['backbone']} propagates whole tables"
+        elif self.block == 1 and SCORED & set(self.loss.inputs):
+            reason = "with block: 1 in train_neg_sample_args a step scores all items"
+        elif "item_table" in self.loss.inputs:
+            reason = f"{config['loss']} scores all items"
+        elif any(parameter.requires_grad for parameter in self.loss.parameters()):
+            reason = f"{config['loss']} has learned parts of its own"
+        elif config["weight_decay"]:
+            reason = "weight_decay would move every row"
+        if reason:
+            raise UsageError(
+                f"{config['model']}: learner sparse_adam updates only the rows of a batch, but "
+                f"{reason}; use learner: adam"
+            )
 
     def train(self, mode=True):
         self._cache = None  # embeddings move while training
@@ -102,16 +124,18 @@ class PairRecommender(GeneralRecommender):
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 
-    def batch_inputs(self, interaction, tables):
-        """What the loss may ask for of a batch, given the embedding tables it is scored with."""
+    def batch_inputs(self, interaction, tables, names):
+        """The named inputs of a batch, given the backbone's embedding tables."""
         users = interaction[self.USER_ID]
         return BatchInputs(
+            names,
             users,
             interaction[self.ITEM_ID],
             tables,
-            normalized=self.score == "cosine",
+            cosine=self.score == "cosine",
             draw=lambda: self._draw(users),
             positives=self.sampler.positives,
+            sparse=self.sparse and self.training,
         )
 
     def _draw(self, users):
@@ -121,8 +145,8 @@ class PairRecommender(GeneralRecommender):
 
     def calculate_loss(self, interaction):
         """Mean loss of a batch of B positives, plus regularisation and the backbone's own term."""
-        inputs = self.batch_inputs(interaction, self.embed())
-        loss = self.loss(**inputs.select(self.loss.inputs))
+        inputs = self.batch_inputs(interaction, self.backbone.embed(), self.loss.inputs)
+        loss = self.loss(**inputs.select())
         if self.reg_weight:
             loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)
         if hasattr(self.backbone, "auxiliary_loss"):
@@ -139,8 +163,8 @@ class PairRecommender(GeneralRecommender):
         As in LightGCN, on the vectors before propagation; the negatives are left out, since with M
         of them per row nearly every item would be decayed in every step.
         """
-        user = self.backbone.user_embedding(users)
-        item = self.backbone.item_embedding(items)
+        user = embedding(users, self.backbone.user_embedding.weight, sparse=self.sparse)
+        item = embedding(items, self.backbone.item_embedding.weight, sparse=self.sparse)
         return (user.square().sum() + item.square().sum()) / (2 * len(users))
 
     def _cached(self):

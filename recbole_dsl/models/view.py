@@ -17,25 +17,25 @@ class EpochView:
         self._model, self._train_data = model, train_data
 
     @torch.no_grad()
-    def _tables(self):
+    def _embed(self, embed):
         training = self._model.training
         self._model.eval()  # without the noise or dropout of training
-        tables = self._model.embed()
+        tables = embed()
         self._model.train(training)
         return tables
 
     def score_blocks(self):
         """Yields (user ids (b,), scores (b, I)) until every user has had a turn."""
-        users, items = self._tables()
+        users, items = self._embed(self._model.embed)
         size = max(_SCORES // len(items), 1)
         for ids in torch.arange(1, len(users), device=users.device).split(size):
             yield ids, users[ids] @ items.T
 
     def batches(self, names):
         """Yields the named inputs of each batch of one pass over the training rows."""
-        tables = self._tables()
+        tables = self._embed(self._model.backbone.embed)
         for interaction in self._train_data:
             interaction = interaction.to(self._model.device)
             with torch.no_grad():
-                inputs = self._model.batch_inputs(interaction, tables).select(names)
+                inputs = self._model.batch_inputs(interaction, tables, names).select()
             yield inputs

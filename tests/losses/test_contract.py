@@ -47,14 +47,15 @@ def _loss(name, **changes):
 
 def _inputs(loss, tables, negatives=NEGATIVES):
     offered = BatchInputs(
+        loss.inputs,
         USERS,
         ITEMS,
         tables,
-        normalized=True,
+        cosine=False,  # the tables are of unit length
         draw=lambda: negatives,
         positives=UserPositives(*DATA),
     )
-    return offered.select(loss.inputs)
+    return offered.select()
 
 
 def _tables(dtype=torch.float64):

@@ -26,14 +26,14 @@ def test_softmax_loss_is_the_robust_value_with_a_uniform_prior():
 
 def test_dsl_is_the_robust_value_with_prior_kappa_and_a_temperature_per_row():
     pos, neg, sim = _batch()
-    log_kappa, tau_b = dsl_scales(neg - pos.unsqueeze(1), sim, **OPTIONS)
+    log_kappa, tau_b = dsl_scales(pos, neg, sim, **OPTIONS)
     value = _robust_value(worst_case(neg, tau_b, log_kappa), tau_b)
     torch.testing.assert_close(tau_b * dsl_loss(pos, neg, sim, **OPTIONS), value - pos)
 
 
 def test_no_other_distribution_does_better():
     pos, neg, sim = _batch()
-    log_kappa, tau_b = dsl_scales(neg - pos.unsqueeze(1), sim, **OPTIONS)
+    log_kappa, tau_b = dsl_scales(pos, neg, sim, **OPTIONS)
     best = worst_case(neg, tau_b, log_kappa)
     prior = log_kappa.exp() / neg.shape[1]
     for step in (1e-3, 0.1, 1.0):

@@ -5,7 +5,7 @@ import torch
 
 from recbole_dsl.models.inputs import OFFERED, BatchInputs
 from recbole_dsl.positives import UserPositives
-from recbole_dsl.sampling import NegativeSampler, SharedDraw
+from recbole_dsl.sampling import NegativeSampler
 
 U, N_ITEMS, D = 9, 30, 5
 TRAIN_USERS = torch.arange(1, U).repeat_interleave(6)
@@ -16,16 +16,17 @@ ROWS = torch.tensor([0, 7, 3, 14, 40, 41, 20])  # of the training data: a user c
 USERS, ITEMS = TRAIN_USERS[ROWS], TRAIN_ITEMS[ROWS]
 
 
-def _inputs(block=1, normalized=False, tables=None):
+def _inputs(block=1, cosine=False, tables=None, names=OFFERED):
     sampler = NegativeSampler(
         TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS, distribution="uniform", alpha=1.0, seed=3
     )
     tables = tables or (torch.randn(U, D).double(), torch.randn(N_ITEMS, D).double())
     return BatchInputs(
+        names,
         USERS,
         ITEMS,
         tables,
-        normalized=normalized,
+        cosine=cosine,
         draw=lambda: sampler(USERS, 12) if block == 1 else sampler.shared(USERS, 12, block),
         positives=UserPositives(TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS),
     ), tables
@@ -33,14 +34,14 @@ def _inputs(block=1, normalized=False, tables=None):
 
 def test_every_offered_name_is_there_and_described():
     inputs, _ = _inputs()
-    assert set(inputs.select(OFFERED)) == set(OFFERED)
+    assert set(inputs.select()) == set(OFFERED)
     assert {"pos", "neg", "users", "items", "negatives", "in_batch", "item_table"} < set(OFFERED)
 
 
 @pytest.mark.parametrize("block", [1, 3, 100])
 def test_scores_and_similarities_are_those_of_the_ids(block):
     inputs, (user, item) = _inputs(block)
-    assert isinstance(inputs._drawn, SharedDraw) == (block > 1)
+    assert inputs._own_rows == (block == 1)
     negatives = inputs.negatives
     assert negatives.shape == (7, 12)
     pairs = zip(USERS.tolist(), negatives, strict=True)
@@ -74,12 +75,35 @@ def test_blocks_hold_positives_of_some_rows_which_are_replaced():
     assert not {(u, j) for u, row in pairs for j in row} & taken
 
 
-def test_similarity_carries_no_gradient_and_trusts_unit_vectors():
-    unit = torch.nn.functional.normalize(torch.randn(N_ITEMS, D).double(), dim=1).requires_grad_()
-    inputs, _ = _inputs(normalized=True, tables=(torch.randn(U, D).double(), unit))
-    assert not inputs.item_similarity.requires_grad
-    expected = (unit[ITEMS].unsqueeze(1) * unit[inputs.negatives]).sum(dim=2)
-    torch.testing.assert_close(inputs.item_similarity, expected)
+def test_cosines_are_inner_products_of_unit_vectors_and_similarity_has_no_gradient():
+    tables = tuple((3 * torch.randn(n, D)).double().requires_grad_() for n in (U, N_ITEMS))
+    user, item = (torch.nn.functional.normalize(table, dim=1) for table in tables)
+    for block in (1, 3):
+        inputs, _ = _inputs(block, cosine=True, tables=tables)
+        assert not inputs.item_similarity.requires_grad
+        expected = (item[ITEMS].unsqueeze(1) * item[inputs.negatives]).sum(dim=2)
+        torch.testing.assert_close(inputs.item_similarity, expected.detach())
+        expected = (user[USERS].unsqueeze(1) * item[inputs.negatives]).sum(dim=2)
+        torch.testing.assert_close(inputs.neg, expected)
+        torch.testing.assert_close(inputs.item_table, item)
+
+
+@pytest.mark.parametrize("cosine", [True, False])
+def test_row_sparse_gradients_are_the_dense_ones(cosine):
+    found = []
+    for sparse in (True, False):
+        tables = tuple(
+            torch.randn(n, D, generator=torch.Generator().manual_seed(n)).requires_grad_()
+            for n in (U, N_ITEMS)
+        )
+        inputs, _ = _inputs(3, cosine=cosine, tables=tables, names=("pos", "neg"))
+        inputs._sparse = sparse
+        loss = sum((value.square() * 0.3 + value).sum() for value in inputs.select().values())
+        loss.backward()
+        assert tables[0].grad.is_sparse == tables[1].grad.is_sparse == sparse
+        found.append([table.grad.to_dense() if sparse else table.grad for table in tables])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_the_batch_against_itself():
@@ -93,6 +117,6 @@ def test_the_batch_against_itself():
 
 
 def test_nothing_is_drawn_for_a_loss_without_negatives():
-    inputs, _ = _inputs()
-    inputs.select(("pos", "in_batch", "user_vectors", "item_vectors"))
+    inputs, _ = _inputs(names=("pos", "in_batch", "user_vectors", "item_vectors"))
+    inputs.select()
     assert "_drawn" not in vars(inputs)

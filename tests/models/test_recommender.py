@@ -57,7 +57,9 @@ def test_predict_agrees_with_full_sort_predict_and_with_the_loss(backbone, score
     pairs = model.predict(batch)
     full = model.full_sort_predict(batch).view(len(batch), model.n_items)
     torch.testing.assert_close(pairs, full.gather(1, batch["item_id"].unsqueeze(1)).squeeze(1))
-    torch.testing.assert_close(model.batch_inputs(batch, model.embed()).pos, pairs)
+    torch.testing.assert_close(
+        model.batch_inputs(batch, model.backbone.embed(), ("pos",)).pos, pairs
+    )
     if score == "cosine":
         assert float(full.abs().max()) <= 1 + 1e-6
 

@@ -1,0 +1,62 @@
+"""Log-sum-exp over a row's negatives, the pass over (B, M) that every softmax loss makes."""
+
+import math
+
+import torch
+
+
+class _LogSumExp(torch.autograd.Function):
+    """log sum_j exp(scale * scores_j + bias_j) - shift, which keeps the softmax it has computed.
+
+    torch.logsumexp takes exp once in each direction, and with the gap before it allocates seven
+    times (B, M); see tests/benchmarks/step.py for what that costs a step.
+    """
+
+    @staticmethod
+    def forward(ctx, scores, scale, bias, shift):
+        logits = scores * scale if bias is None else torch.addcmul(bias, scores, scale)
+        weights = torch.softmax(logits, dim=1)
+        ctx.save_for_backward(weights, scale)
+        # The largest weight is exp(max - result) and at least 1/M: nothing under- or overflows.
+        # The shift meets the maximum first, which keeps the digits of a small difference.
+        return logits.amax(dim=1) - shift - weights.amax(dim=1).log()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        weights, scale = ctx.saved_tensors
+        to_scores, _, to_bias, _ = ctx.needs_input_grad
+        grad = grad.unsqueeze(1)
+        return (
+            weights * (grad * scale) if to_scores else None,
+            None,
+            weights * grad if to_bias else None,
+            -grad.squeeze(1),
+        )
+
+
+def log_sum_exp(neg, pos=None, *, scale=1.0, bias=None):
+    """Log of the sum over j of exp(scale * (neg_j - pos) + bias_j). Never overflows.
+
+    Args:
+        neg: (B, M) float, finite.
+        pos: (B,) of the dtype of neg, or None for 0.
+        scale: a number, or (B,) of the dtype of neg, without gradient.
+        bias: (B, M) of the dtype of neg, or None for 0.
+    Returns:
+        (B,), differentiable once with respect to neg, pos and bias.
+    """
+    if not isinstance(scale, torch.Tensor):
+        scale = neg.new_full((1,), scale)
+    shift = neg.new_zeros(1) if pos is None else pos * scale
+    return _LogSumExp.apply(neg, scale.unsqueeze(1), bias, shift)
+
+
+def log_mean_exp(neg, pos=None, *, scale=1.0, bias=None):
+    """As :func:`log_sum_exp`, with the mean over j in place of the sum."""
+    return log_sum_exp(neg, pos, scale=scale, bias=bias) - math.log(neg.shape[1])
+
+
+def with_zero(total):
+    """log(1 + exp(total)), (B,) -> (B,): adds the positive's own term to a log-sum-exp of gaps."""
+    return torch.logaddexp(total, torch.zeros_like(total))
