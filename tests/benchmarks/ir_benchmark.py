@@ -124,9 +124,9 @@ def train(job, data):
     return row
 
 
-def run_all(jobs, data, workers):
+def run_all(jobs, data, workers, path=STORE):
     """Run what the store lacks, a line each as it finishes; a failed run is shown and left out."""
-    done = {_key(row) for row in read_store()}
+    done = {_key(row) for row in read_store(path)}
     todo = [job for job in jobs if _key(job) not in done]
     with ThreadPoolExecutor(workers) as pool:
         running = {pool.submit(train, job, data): job for job in todo}
@@ -136,7 +136,7 @@ def run_all(jobs, data, workers):
             except RuntimeError as error:
                 print(error, file=sys.stderr)
                 continue
-            with STORE.open("a") as store:
+            with path.open("a") as store:
                 store.write(json.dumps(row) + "\n")
 
 
