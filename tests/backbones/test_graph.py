@@ -43,6 +43,13 @@ def test_sparse_product_and_its_gradient_agree_with_a_dense_one():
     torch.testing.assert_close(x.grad, y.grad)
 
 
+def test_the_cpus_product_is_the_csr_product_for_any_layout_of_the_dense_side():
+    users, items = torch.randint(1, 50, (400,)), torch.randint(1, 30, (400,))
+    forth, back = normalized_bipartite(users, items, 52, 30)
+    for dense in (torch.randn(30, 6), torch.randn(6, 30).T, torch.ones(30, 1).expand(30, 6)):
+        torch.testing.assert_close(sparse_product(forth, back, dense), forth @ dense.contiguous())
+
+
 def test_a_step_goes_both_ways_and_keeps_the_graphs_precision():
     forth, back = normalized_bipartite(USERS + 1, ITEMS + 1, 4, 5)
     user, item = torch.randn(4, 3), torch.randn(5, 3)

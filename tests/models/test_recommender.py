@@ -3,6 +3,7 @@
 import pytest
 import torch
 from recbole.data.interaction import Interaction
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import recbole_dsl
 from recbole_dsl.config import Config
@@ -87,6 +88,49 @@ def test_shared_negatives_train_too(block, checkerboard):
     assert result["test"]["recall@1"] == 1.0
 
 
+SPARSE = {"learner": "sparse_adam", "train_neg_sample_args": {"sample_num": 8, "block": 50}}
+
+
+@pytest.mark.parametrize("name", ["MF_SL", "MF_DSL", "MF_BSL", "MF_DirectAU"])
+def test_row_sparse_adam_learns_the_checkerboard(name, checkerboard):
+    settings = {**SMALL, **SPARSE, "reg_weight": 1e-4}
+    result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
+    assert result["test"]["recall@1"] == 1.0
+
+
+def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
+    model, batch = _model("MF_SL", checkerboard, **SPARSE)
+    few = batch[:2]
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
+    drawn = model.sampler.shared(few["user_id"], 8, 50)
+    model._draw = lambda users: drawn
+    model.train().calculate_loss(few).backward()
+    optimizer.step()
+    touched = {*few["item_id"].tolist(), *drawn.drawn.flatten().tolist(), *drawn.own.tolist()}
+    for old, new, ids in zip(
+        before, model.parameters(), (set(few["user_id"].tolist()), touched), strict=True
+    ):
+        moved = set((old != new.detach()).any(dim=1).nonzero().flatten().tolist())
+        assert moved and moved <= ids
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("LightGCN_SL", {}, "LightGCN propagates whole tables"),
+        ("NGCF_SL", {}, "NGCF propagates whole tables"),
+        ("MF_SCE", {}, "SCE scores all items"),
+        ("MF_BC", {}, "BC has learned parts of its own"),
+        ("MF_SL", {"train_neg_sample_args": {"block": 1}}, "a step scores all items"),
+        ("MF_SL", {"weight_decay": 0.1}, "weight_decay would move every row"),
+    ],
+)
+def test_row_sparse_adam_is_refused_where_gradients_are_dense(name, changes, reason, checkerboard):
+    with pytest.raises(UsageError, match=f"{name}: learner sparse_adam .*{reason}; use .*adam"):
+        _model(name, checkerboard, **{**SPARSE, **changes})
+
+
 def test_regularisation_is_half_the_squared_length_per_row(checkerboard):
     plain, batch = _model("LightGCN_SL", checkerboard, reg_weight=0.0)
     heavy, _ = _model("LightGCN_SL", checkerboard, reg_weight=0.1)
@@ -97,25 +141,58 @@ def test_regularisation_is_half_the_squared_length_per_row(checkerboard):
     torch.testing.assert_close(difference, expected)
 
 
-def test_no_tensor_is_as_large_as_all_negatives_vectors(checkerboard, monkeypatch):
-    model, batch = _model("LightGCN_DSL", checkerboard)
-    sizes = []
-    from torch.utils._python_dispatch import TorchDispatchMode
+class Watch(TorchDispatchMode):
+    """Notes the sizes of all tensors made and the names of all operations."""
 
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            sizes.extend(
-                t.numel()
-                for t in (out if isinstance(out, tuple) else (out,))
-                if hasattr(t, "numel")
-            )
-            return out
+    def __init__(self):
+        super().__init__()
+        self.sizes, self.operations = [], set()
 
-    with Watch():
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        made = out if isinstance(out, tuple) else (out,)
+        self.sizes += [t.numel() for t in made if isinstance(t, torch.Tensor) and not t.is_sparse]
+        self.operations.add(func.overloadpacket._qualified_op_name.removeprefix("aten::"))
+        return out
+
+
+@pytest.mark.parametrize("block", [1, 7, 50])
+def test_no_tensor_is_as_large_as_all_negatives_vectors(block, checkerboard):
+    args = {"sample_num": 8, "block": block}
+    model, batch = _model("LightGCN_DSL", checkerboard, train_neg_sample_args=args)
+    with Watch() as seen:
         model.calculate_loss(batch).backward()
     rows, negatives, width = len(batch), 8, 16
-    assert max(sizes) < rows * negatives * width
+    assert max(seen.sizes) < rows * negatives * width
+
+
+def test_no_step_of_row_sparse_adam_makes_a_tensor_of_the_tables_size(checkerboard):
+    model, batch = _model("MF_DSL", checkerboard, **SPARSE, embedding_size=64)
+    few = batch[:2]
+    optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
+    model.calculate_loss(few).backward()
+    optimizer.step()  # makes its moments
+    optimizer.zero_grad()
+    with Watch() as seen:
+        model.calculate_loss(few).backward()
+    assert max(seen.sizes) < min(model.n_users, model.n_items) * 64
+
+
+def test_a_step_off_the_cpu_would_not_wait_for_the_device(checkerboard, monkeypatch):
+    # Operations whose result has a size that depends on the data, or that read a value back.
+    waiting = {"nonzero", "_local_scalar_dense", "item", "_unique2", "masked_select"}
+    args = {"sample_num": 8, "block": 50}
+    model, batch = _model("MF_DSL", checkerboard, train_neg_sample_args=args)
+    with Watch() as seen:
+        model.calculate_loss(batch).backward()
+    assert "nonzero" in seen.operations  # as on the CPU
+    monkeypatch.setattr(model.sampler, "shared", model.sampler.with_spares)
+    for block in (50, 1):
+        model.block = block
+        monkeypatch.setattr(model.sampler, "forward", model.sampler.direct)
+        with Watch() as seen:
+            model.calculate_loss(batch).backward()
+        assert not seen.operations & waiting
 
 
 def test_cached_embeddings_are_dropped_by_training_and_by_loading(checkerboard):
