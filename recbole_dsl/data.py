@@ -10,6 +10,7 @@ from recbole.data.dataloader import (
     KnowledgeBasedDataLoader,
     TrainDataLoader,
 )
+from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader, load_split_dataloaders, save_split_dataloaders
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
@@ -23,10 +24,21 @@ _BYTES_PER_SCORE = 16
 
 
 class PositivesLoader(TrainDataLoader):
-    """RecBole's training loader without its negatives: a batch is train_batch_size positives."""
+    """Users and items of ``train_batch_size`` positives at a time, from tensors on the device.
+
+    RecBole's loader gathers each batch on the CPU and copies it over, for which a GPU is waited
+    for; here one permutation an epoch goes over, and batches are indexed there.
+    """
 
     def _set_neg_sample_args(self, config, dataset, dl_format, neg_sample_args):
         super()._set_neg_sample_args(config, dataset, dl_format, {"distribution": "none"})
+
+    def __iter__(self):
+        device, feat = self.config["device"], self._dataset.inter_feat
+        columns = {name: feat[name].to(device) for name in (self.uid_field, self.iid_field)}
+        rows = torch.tensor(list(self.batch_sampler.sampler)).to(device)
+        for index in rows.split(self.batch_sampler.batch_size):
+            yield Interaction({name: column[index] for name, column in columns.items()})
 
 
 class BatchedFullSortLoader(FullSortEvalDataLoader):
