@@ -75,7 +75,7 @@ class TopkCollector(Collector):
         for name in ("data.num_items", "data.num_users", "data.count_items", "data.count_users"):
             if name in self.data_struct:
                 struct.set(name, self.data_struct[name])
-        k, memory = max(self.topk), int(self.config["eval_memory"]) * 2**20
+        k, memory = max(self.topk), self.config["eval_memory"] * 2**20
         user_table, item_table = model.embed()
         held_out = loader.held_out.to(item_table.device)
         ranker = TopItems(user_table, item_table, held_out.history, k, memory=memory)

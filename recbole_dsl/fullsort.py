@@ -62,7 +62,7 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
         if self.is_sequential or scores_all is AbstractRecommender.full_sort_predict:
             return
         items = self._dataset.item_num
-        users = int(self.config["eval_memory"]) * 2**20 // (items * _BYTES_PER_SCORE)
+        users = self.config["eval_memory"] * 2**20 // (items * _BYTES_PER_SCORE)
         self.step = max(users, self.step)
         self.set_batch_size(self.step * items)
 

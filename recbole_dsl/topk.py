@@ -53,6 +53,7 @@ class TopItems:
         self.users = users_per_block(self._width, self._group, k, item_table.element_size(), memory)
         if device.type == "cpu":
             self.users = min(self.users, max(_CPU_SCORES // self._width, 1))
+        self.users = min(self.users, len(user_table))
         self._scores = None
         # Masked items fill the list of a user with fewer than K others, in the order in which
         # torch.topk meets them in the whole row; such users, if any, are ranked that way.
