@@ -110,12 +110,12 @@ class TopItems:
         if self._group == 1:
             values, index = torch.topk(scores, k)
             return values, index + start
-        maxima = scores.view(users, self._group, self._groups).amax(dim=1)  # (b, C)
-        groups = torch.topk(maxima, k, sorted=False).indices  # (b, k)
-        members = torch.arange(self._group, device=groups.device) * self._groups
-        candidates = (groups.unsqueeze(2) + members).view(users, -1)  # (b, k S)
-        values, index = torch.topk(scores.gather(1, candidates), k)
-        return values, candidates.gather(1, index) + start
+        members = scores.view(users, self._group, self._groups)
+        groups = torch.topk(members.amax(dim=1), k, sorted=False).indices  # (b, k)
+        candidates = members.gather(2, groups.unsqueeze(1).expand(-1, self._group, -1))  # (b, S, k)
+        values, index = torch.topk(candidates.flatten(1), k)
+        ids = index // k * self._groups + groups.gather(1, index % k)
+        return values, ids + start
 
     def _buffer(self, users):
         """(b, S * C), whose memory all calls share."""
@@ -140,5 +140,5 @@ def users_per_block(width, group, k, size, memory):
     pair = 8 + size  # what a top-k returns
     each = width * size + k * pair
     if group > 1:
-        each += width // group * size + k * group * pair + k * pair  # maxima, candidates, groups
+        each += width // group * size + k * pair + k * group * size  # maxima, groups, candidates
     return max(memory // each, 1)

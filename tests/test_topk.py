@@ -142,7 +142,7 @@ def test_no_tensor_exceeds_the_memory_given(k, memory, monkeypatch):
 
 
 def test_a_block_of_users_fills_the_memory_and_no_more():
-    each = 1000 * 4 + 100 * 4 + 20 * 10 * 12 + 2 * 20 * 12  # scores, maxima, candidates, results
+    each = 1000 * 4 + 100 * 4 + 20 * 10 * 4 + 2 * 20 * 12  # scores, maxima, candidates, top-ks
     assert users_per_block(1000, 10, 20, 4, 7 * each) == 7
     assert users_per_block(1000, 10, 20, 4, 7 * each - 1) == 6
     assert users_per_block(1000, 1, 20, 4, 3 * (4000 + 20 * 12)) == 3
