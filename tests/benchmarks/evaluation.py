@@ -176,9 +176,8 @@ def rank_large(items, users):
     """Evaluate random vectors; prints seconds and this process's peak memory as JSON."""
     memory.keep_large_blocks()
     torch.manual_seed(0)
-    config = Config(
-        "MF_SL", "ml-100k", config_dict={"topk": [K], "valid_metric": "MRR@20", **QUIET}
-    )
+    settings = {"topk": [K], "metrics": [*DEFAULT_METRICS, "ItemCoverage"], **QUIET}
+    config = Config("MF_SL", "ml-100k", config_dict={**settings, "valid_metric": f"MRR@{K}"})
     tables = torch.randn(users + 1, D), torch.randn(items, D)
     rows = torch.arange(1, users + 1)
     earlier, asked = (
