@@ -70,6 +70,12 @@ def share(name, value):
         raise UsageError(f"{name} must be a share of rows in [0, 1), got {value!r}")
 
 
+def mebibytes(name, value):
+    """An amount of memory in MiB, an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name} must be an integer >= 1, in MiB, got {value!r}")
+
+
 def negatives(arguments):
     """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
     known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")

@@ -12,15 +12,11 @@ from recbole.data.dataloader import (
 )
 from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader, load_split_dataloaders, save_split_dataloaders
-from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
+from recbole_dsl.fullsort import BatchedFullSortLoader
 from recbole_dsl.settings import UsageError
-
-# What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
-# masking and top-k make of it.
-_BYTES_PER_SCORE = 16
 
 
 class PositivesLoader(TrainDataLoader):
@@ -41,27 +37,30 @@ class PositivesLoader(TrainDataLoader):
             yield Interaction({name: column[index] for name, column in columns.items()})
 
 
-class BatchedFullSortLoader(FullSortEvalDataLoader):
-    """RecBole's full-sort loader with as many users a step as ``eval_memory`` MiB of scores allow.
-
-    RecBole counts ``eval_batch_size`` in user-item pairs, which is one user a step beyond 2,048
-    items. Models without ``full_sort_predict`` score pair by pair and keep RecBole's count.
-    """
-
-    def _init_batch_size_and_step(self):
-        super()._init_batch_size_and_step()
-        scores_all = self.config.model_class.full_sort_predict
-        if self.is_sequential or scores_all is AbstractRecommender.full_sort_predict:
-            return
-        items = self._dataset.item_num
-        users = int(self.config["eval_memory"]) * 2**20 // (items * _BYTES_PER_SCORE)
-        self.step = max(users, self.step)
-        self.set_batch_size(self.step * items)
-
-
-def _eval_loader(config, phase):
+def _eval_loader(config, phase, part, sampler, earlier):
+    """The loader of a part, or None where it is empty; ``earlier`` are the parts before it."""
+    if len(part) == 0:
+        return None
     loader = get_dataloader(config, phase)
-    return BatchedFullSortLoader if loader is FullSortEvalDataLoader else loader
+    if loader is not FullSortEvalDataLoader:
+        return loader(config, part, sampler, shuffle=False)
+    # RecBole masks nothing where users may meet an item again
+    earlier = [] if config["repeatable"] else earlier
+    return BatchedFullSortLoader(config, part, sampler, shuffle=False, earlier=earlier)
+
+
+def _samplers(config, dataset, parts):
+    """RecBole's samplers of train, valid and test, or None each where nothing draws from them.
+
+    Our models draw their own negatives; RecBole's samplers keep a set of items for every user.
+    """
+    unused = {"full", "labeled"}.issuperset(config["eval_args"]["mode"].values())
+    if config.spec.backbone and unused:
+        return [None] * len(parts)
+    try:
+        return create_samplers(config, dataset, parts)
+    except ValueError as error:
+        raise UsageError(f"dataset {config['dataset']!r}: {error}") from error
 
 
 def load_dataset(config):
@@ -99,14 +98,10 @@ def split_dataset(config, dataset):
         parts = [*_hold_out(config, parts[0]), parts[1]]
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
-    try:
-        samplers = create_samplers(config, dataset, parts)
-    except ValueError as error:
-        raise UsageError(f"dataset {config['dataset']!r}: {error}") from error
+    samplers = _samplers(config, dataset, parts)
     loaders = [_train_loader(config, dataset, parts[0], samplers[0])]
-    for phase, part, sampler in zip(("valid", "test"), parts[1:], samplers[1:], strict=True):
-        loader = _eval_loader(config, phase)
-        loaders.append(loader(config, part, sampler, shuffle=False) if len(part) else None)
+    for at, phase in enumerate(("valid", "test"), start=1):
+        loaders.append(_eval_loader(config, phase, parts[at], samplers[at], parts[:at]))
     if config["save_dataloaders"]:
         save_split_dataloaders(config, dataloaders=loaders)
         loaders = load_split_dataloaders(config)  # saving takes the generators out of the loaders

@@ -1,13 +1,21 @@
-"""RecBole's evaluator without its costs: one top-k a step, no dense positives, no rounding.
+"""RecBole's evaluator without its costs: blocked top-k, no dense positives, no rounding.
 
 The metrics themselves are RecBole's classes, untouched; what they are given is the same.
 """
 
 import torch
 from recbole.evaluator import Collector, Evaluator
+from recbole.evaluator.collector import DataStruct
+from recbole.utils import set_color
+from tqdm import tqdm
 
-# What RecBole's own eval_batch_collect is still asked for.
+from recbole_dsl.fullsort import BatchedFullSortLoader
+from recbole_dsl.models.recommender import PairRecommender
+from recbole_dsl.topk import TopItems
+
+# What is collected here; the others RecBole's own eval_batch_collect is still asked for.
 _TOPK_RESOURCES = ("rec.items", "rec.topk")
+_OTHER_RESOURCES = ("rec.meanrank", "rec.score", "data.label")
 
 
 class TopkCollector(Collector):
@@ -39,6 +47,54 @@ class TopkCollector(Collector):
                 result = torch.cat((hit.int(), count.int()), dim=1)
                 self.data_struct.update_tensor("rec.topk", result)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+
+    def ranks_blocks(self, model, loader):
+        """Whether :meth:`collect` serves: dot products, full sort, metrics of the top-k alone."""
+        return (
+            isinstance(model, PairRecommender)
+            and isinstance(loader, BatchedFullSortLoader)
+            and not any(self.register.need(name) for name in _OTHER_RESOURCES)
+        )
+
+    @torch.no_grad()
+    def collect(self, model, loader, users=slice(None), show_progress=False):
+        """Rank all items for the users of a loader, in blocks of users and of items.
+
+        Args:
+            model: a PairRecommender in evaluation mode.
+            loader: a :class:`recbole_dsl.fullsort.BatchedFullSortLoader`.
+            users: slice of ``loader.held_out.users``, such as one of several processes'.
+            show_progress: whether to show a bar.
+        Returns:
+            DataStruct: on the CPU, a row for each of the N users, in their order: ``rec.topk``
+            (N, K + 1), which of the top-k are positives, and how many positives there are;
+            ``rec.items`` (N, K), the top-k; and what :meth:`data_collect` has collected. Of the
+            first two, those that the metrics need.
+        """
+        struct = DataStruct()
+        for name in ("data.num_items", "data.num_users", "data.count_items", "data.count_users"):
+            if name in self.data_struct:
+                struct.set(name, self.data_struct[name])
+        k, memory = max(self.topk), self.config["eval_memory"] * 2**20
+        user_table, item_table = model.embed()
+        held_out = loader.held_out.to(item_table.device)
+        ranker = TopItems(user_table, item_table, held_out.history, k, memory=memory)
+        chosen = held_out.users[users]
+        items = chosen.new_empty(len(chosen), k)
+        hits = torch.empty(len(chosen), k + 1, dtype=torch.int32, device=chosen.device)
+        blocks = range(0, len(chosen), ranker.users)
+        if show_progress:
+            blocks = tqdm(blocks, ncols=100, desc=set_color("Evaluate   ", "pink"))
+        for start in blocks:
+            block = slice(start, start + ranker.users)
+            ids = chosen[block]
+            items[block] = top = ranker(ids)
+            hits[block, :k] = held_out.positives.contain(ids.unsqueeze(1), top)
+            hits[block, k] = held_out.positives.counts[ids]
+        for name, value in (("rec.items", items), ("rec.topk", hits)):
+            if name in self._needs:
+                struct.set(name, value.cpu())
+        return struct
 
 
 class _Unrounded:

@@ -89,7 +89,13 @@ class _Records:
             return None
         if load_best_model:
             self.load(model_file or self.saved_model_file)
-        result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        if self.eval_collector.ranks_blocks(self.model, eval_data):
+            self.model.eval()
+            struct = self.eval_collector.collect(self.model, eval_data, show_progress=show_progress)
+            result = self.evaluator.evaluate(struct)
+            self.wandblogger.log_eval_metrics(result, head="eval")
+        else:
+            result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         return plain_metrics(result)
 
     def load(self, path):

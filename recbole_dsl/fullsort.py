@@ -1,0 +1,90 @@
+"""RecBole's full-sort loader on arrays: no Python set or loop per user, many users a step."""
+
+from logging import getLogger
+
+import numpy as np
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.data.dataloader.abstract_dataloader import AbstractDataLoader
+from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.utils import ModelType
+
+from recbole_dsl.heldout import HeldOut
+from recbole_dsl.settings import UsageError
+
+# What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
+# masking and top-k make of it.
+_BYTES_PER_SCORE = 16
+
+
+class BatchedFullSortLoader(FullSortEvalDataLoader):
+    """RecBole's full-sort loader with as many users a step as ``eval_memory`` MiB of scores allow.
+
+    RecBole counts ``eval_batch_size`` in user-item pairs, which is one user a step beyond 2,048
+    items, and keeps a Python set of items for every user. Models without ``full_sort_predict``
+    score pair by pair and keep RecBole's count; sequential models, which are asked about rows and
+    not users, keep all of RecBole's loader.
+
+    Args:
+        earlier: datasets of the parts whose items are masked, where the model is not sequential;
+            the other arguments are RecBole's.
+
+    Attributes:
+        held_out: :class:`recbole_dsl.heldout.HeldOut`; None for a sequential model.
+    """
+
+    def __init__(self, config, dataset, sampler, shuffle=False, earlier=()):
+        self.held_out = None
+        if config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            super().__init__(config, dataset, sampler, shuffle=shuffle)
+            return
+        largest = max(config["topk"])
+        if largest > dataset.item_num:
+            raise UsageError(f"topk must be at most the {dataset.item_num} items, got {largest}")
+        self.logger = getLogger()
+        self.uid_field, self.iid_field = dataset.uid_field, dataset.iid_field
+        self.is_sequential = False
+        columns = [self._columns(part) for part in earlier]
+        size = (dataset.user_num, dataset.item_num)
+        self.held_out = HeldOut(*self._columns(dataset), columns, *size)
+        self.uid_list = self.held_out.users
+        self.user_df = dataset.join(Interaction({self.uid_field: self.uid_list}))
+        self.sample_size = len(self.uid_list)
+        AbstractDataLoader.__init__(self, config, dataset, sampler, shuffle=False)
+
+    def _columns(self, dataset):
+        return dataset.inter_feat[self.uid_field], dataset.inter_feat[self.iid_field]
+
+    def _init_batch_size_and_step(self):
+        super()._init_batch_size_and_step()
+        scores_all = self.config.model_class.full_sort_predict
+        if self.is_sequential or scores_all is AbstractRecommender.full_sort_predict:
+            return
+        items = self._dataset.item_num
+        users = self.config["eval_memory"] * 2**20 // (items * _BYTES_PER_SCORE)
+        self.step = max(users, self.step)
+        self.set_batch_size(self.step * items)
+
+    def collate_fn(self, index):
+        """RecBole's batch: users, (rows, items) of their history, rows and items of positives."""
+        if self.is_sequential:
+            return super().collate_fn(index)
+        interaction = self.user_df[np.array(index)]
+        users = interaction[self.uid_field]
+        positives = self.held_out.positives.of(users)
+        return interaction, self.held_out.history.of(users), *positives
+
+    @property
+    def uid2history_item(self):
+        """What ``recbole.utils.case_study`` looks up: user ids -> a tensor of items for each."""
+        return _ItemsOf(self.held_out.history)
+
+
+class _ItemsOf:
+    def __init__(self, lists):
+        self._lists = lists
+
+    def __getitem__(self, users):
+        users = torch.as_tensor(np.asarray(users))
+        return self._lists.of(users)[1].split(self._lists.counts[users].tolist())
