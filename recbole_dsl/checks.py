@@ -70,6 +70,14 @@ def share(name, value):
         raise UsageError(f"{name} must be a share of rows in [0, 1), got {value!r}")
 
 
+def dataset_cache(value):
+    """``auto``, ``True`` or ``False``, as a word."""
+    word = {"auto": "auto", "true": "True", "false": "False"}.get(str(value).lower())
+    if word is None:
+        raise UsageError(f"dataset_cache must be auto, True or False, got {value!r}")
+    return word
+
+
 def negatives(arguments):
     """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
     known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")

@@ -178,6 +178,7 @@ class Config(HostConfig):
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
         checks.share("benchmark_valid", values["benchmark_valid"])
+        values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):

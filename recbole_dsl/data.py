@@ -3,6 +3,7 @@
 import hashlib
 from logging import getLogger
 
+import recbole.data.dataset
 import torch
 from recbole.data import create_dataset, create_samplers
 from recbole.data.dataloader import (
@@ -15,6 +16,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
+from recbole_dsl.loading.dataset import ArrayDataset
 from recbole_dsl.settings import UsageError
 
 # What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
@@ -60,9 +62,20 @@ def load_dataset(config):
     """
     init_seed(config["seed"], config["reproducibility"])
     try:
-        return create_dataset(config)
+        return ArrayDataset(config) if _is_plain(config) else create_dataset(config)
     except OSError as error:
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+
+
+def _is_plain(config):
+    """Whether RecBole would build its own plain Dataset, and is not asked for its pickled one."""
+    special = ModelType.SEQUENTIAL, ModelType.KNOWLEDGE
+    return not (
+        hasattr(recbole.data.dataset, f"{config['model']}Dataset")
+        or config["MODEL_TYPE"] in special
+        or config["save_dataset"]
+        or config["dataset_save_path"]
+    )
 
 
 def split_dataset(config, dataset):
