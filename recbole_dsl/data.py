@@ -17,6 +17,7 @@ from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
 from recbole_dsl.loading.dataset import ArrayDataset
+from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
 
 # What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
@@ -96,6 +97,7 @@ def split_dataset(config, dataset):
     except (ValueError, NotImplementedError, AssertionError) as error:
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
+    clock = Clock()
     if len(parts) == 2:
         parts = [*_hold_out(config, parts[0]), parts[1]]
     if len(parts[0]) == 0:
@@ -111,6 +113,7 @@ def split_dataset(config, dataset):
     if config["save_dataloaders"]:
         save_split_dataloaders(config, dataloaders=loaders)
         loaders = load_split_dataloaders(config)  # saving takes the generators out of the loaders
+    clock.done("loaders", len(parts[0]))
     return tuple(loaders)
 
 
@@ -145,8 +148,8 @@ def split_summary(loaders):
         users, items = part.inter_feat[part.uid_field], part.inter_feat[part.iid_field]
         summary[phase] = {
             "rows": len(part),
-            "users": int(torch.unique(users).numel()),
-            "items": int(torch.unique(items).numel()),
+            "users": int(torch.bincount(users).count_nonzero()),
+            "items": int(torch.bincount(items).count_nonzero()),
         }
     return summary
 

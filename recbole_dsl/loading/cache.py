@@ -9,7 +9,6 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-import time
 from logging import getLogger
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_dsl import __version__
-from recbole_dsl.loading.phases import phase
+from recbole_dsl.loading.phases import Clock
 
 _FORMAT = 1
 
@@ -75,42 +74,40 @@ class Store:
         self.mode = str(config["dataset_cache"])
         self.folder = None
         if self.mode != "False" and Path(config["data_path"]).is_dir():
-            with phase("hash files") as current:
-                entry = f"{config['dataset']}-{key(config)}"
-                current.name = f"hash {', '.join(path.name for path in _files(config))}"
-            self.folder = Path(config["cache_dir"]) / entry
-        self.started = time.perf_counter()
+            clock = Clock()
+            self.folder = Path(config["cache_dir"]) / f"{config['dataset']}-{key(config)}"
+            clock.done(f"hash {', '.join(path.name for path in _files(config))}")
 
     def load_into(self, dataset):
         """Fill a dataset as it is after loading; False: there is no entry, or a damaged one."""
         if self.folder is None or not self.folder.is_dir():
             return False
+        clock = Clock()
         try:
-            with phase(f"load {self.folder}") as current:
-                state = _read(self.folder)
-                current.rows = len(state["inter_feat"])
+            state = _read(self.folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             getLogger().warning(f"{self.folder} is damaged and is made again: {error}")
             return False
         dataset._get_preset()
         dataset._get_field_from_config()
         vars(dataset).update(state)
+        clock.done(f"load {self.folder}", len(dataset.inter_feat))
         return True
 
-    def keep(self, dataset):
-        """Write the entry of a loaded dataset, if the settings want it."""
-        seconds = time.perf_counter() - self.started
+    def keep(self, dataset, seconds):
+        """Write the entry of a dataset that took seconds to load, if the settings want it."""
         if self.folder is None or (self.mode == "auto" and seconds < _SLOW):
             return
         if odd := _not_plain(dataset):
             getLogger().info(f"the loaded dataset is not cached: {odd}")
             return
+        clock = Clock()
         try:
-            with phase(f"keep {self.folder}") as current:
-                current.rows = len(dataset.inter_feat)
-                _write_whole(self.folder, dataset)
+            _write_whole(self.folder, dataset)
         except OSError as error:
             getLogger().warning(f"the loaded dataset is not cached: {error}")
+        else:
+            clock.done(f"keep {self.folder}", len(dataset.inter_feat))
 
 
 def _not_plain(dataset):
@@ -146,11 +143,7 @@ def _write(folder, dataset):
 
     def put(values):
         kind = str(values.dtype)
-        if (
-            values.dtype == np.int64
-            and len(values)
-            and -(1 << 31) <= values.min() <= values.max() < 1 << 31
-        ):
+        if values.dtype == np.int64 and len(values) and np.abs(values).max() < 1 << 31:
             values = values.astype(np.int32)
         name = f"{len(arrays)}.npy"
         np.save(folder / name, values, allow_pickle=False)

@@ -4,13 +4,15 @@ The numbers are RecBole's: the same ids for the same tokens, rows in the same or
 for the same seed.
 """
 
+import time
+
 import numpy as np
 import pandas as pd
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 
 from recbole_dsl.loading import cache, filtering, grouping, reading
-from recbole_dsl.loading.phases import phase
+from recbole_dsl.loading.phases import Clock
 
 
 class ArrayDataset(Dataset):
@@ -21,23 +23,25 @@ class ArrayDataset(Dataset):
     def _from_scratch(self):
         store = cache.Store(self.config)
         if not store.load_into(self):
+            started = time.perf_counter()
             super()._from_scratch()
-            store.keep(self)
+            store.keep(self, time.perf_counter() - started)
 
     def _load_data(self, token, dataset_path):
-        with phase(f"read {token}") as current, reading.tokens_as_categories():
+        clock = Clock()
+        with reading.tokens_as_categories():
             super()._load_data(token, dataset_path)
-            current.rows = len(self.inter_feat)
+        clock.done(f"read {token}", len(self.inter_feat))
 
     def _data_filtering(self):
-        with phase("filter") as current:
-            super()._data_filtering()
-            current.rows = len(self.inter_feat)
+        clock = Clock()
+        super()._data_filtering()
+        clock.done("filter", len(self.inter_feat))
 
     def _remap_ID_all(self):
-        with phase("remap ids") as current:
-            super()._remap_ID_all()
-            current.rows = len(self.inter_feat)
+        clock = Clock()
+        super()._remap_ID_all()
+        clock.done("remap ids", len(self.inter_feat))
 
     def _concat_remaped_tokens(self, remap_list):
         columns = [feat[field].values for feat, field, _ in remap_list]
@@ -70,6 +74,12 @@ class ArrayDataset(Dataset):
         return lambda counts: self._within_intervals(counts, intervals)
 
     # Splitting ---------------------------------------------------------------------------------
+
+    def build(self):
+        clock = Clock()
+        parts = super().build()
+        clock.done("split", sum(map(len, parts)))
+        return parts
 
     def _parts(self, indices):
         """One dataset for each slice or (N,) array of row numbers."""

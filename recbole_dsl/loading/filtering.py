@@ -1,4 +1,4 @@
-"""RecBole's filter by number of interactions, as array operations. Imports numpy only."""
+"""RecBole's filter by number of interactions, as array operations. Knows nothing of RecBole."""
 
 import numpy as np
 

@@ -1,35 +1,28 @@
 """One log line for every phase of a start: what, how many rows, how long, how much memory."""
 
-import contextlib
 import time
 from logging import getLogger
 
 from recbole_dsl import memory
 
 
-class Phase:
-    """What a phase turns out to be about, filled in while it runs.
+class Clock:
+    """Times phases that follow each other; starts when it is made."""
 
-    Attributes:
-        name: what the line begins with.
-        rows: rows there are afterwards; None: the line does not say.
-    """
+    def __init__(self):
+        self._since = time.perf_counter()
 
-    def __init__(self, name):
-        self.name, self.rows = name, None
+    def done(self, name, rows=None):
+        """Log ``<name>: <rows> rows, <seconds> s, <resident memory> GiB`` and start anew.
 
-
-@contextlib.contextmanager
-def phase(name):
-    """Time a block and log ``<name>: <rows> rows, <seconds> s, <resident memory> GiB``.
-
-    Yields:
-        :class:`Phase`, whose name and rows the block may set. A block that raises logs nothing.
-    """
-    started, current = time.perf_counter(), Phase(name)
-    yield current
-    rows = "" if current.rows is None else f"{current.rows:,} rows, "
-    seconds = time.perf_counter() - started
-    getLogger().info(
-        f"{current.name}: {rows}{seconds:.1f} s, {memory.resident_mb() / 1024:.1f} GiB"
-    )
+        Args:
+            rows: rows there are after the phase; None: the line does not say.
+        Returns:
+            float: seconds since the last call, or since the clock was made.
+        """
+        seconds = time.perf_counter() - self._since
+        count = "" if rows is None else f"{rows:,} rows, "
+        resident = memory.resident_mb() / 1024
+        getLogger().info(f"{name}: {count}{seconds:.1f} s, {resident:.1f} GiB resident")
+        self._since = time.perf_counter()
+        return seconds

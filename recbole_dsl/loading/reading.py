@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 # Rows the C parser holds as text at a time.
-_CHUNK = 1 << 21
+_CHUNK = 1 << 20
 
 _TOKEN = ":token"  # how RecBole's headers mark a column of ids
 
