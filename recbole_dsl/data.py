@@ -16,7 +16,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
-from recbole_dsl.loading.dataset import ArrayDataset
+from recbole_dsl.loading.dataset import ArrayDataset, take
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
 
@@ -63,7 +63,12 @@ def load_dataset(config):
     """
     init_seed(config["seed"], config["reproducibility"])
     try:
-        return ArrayDataset(config) if _is_plain(config) else create_dataset(config)
+        if _is_plain(config):
+            return ArrayDataset(config)
+        clock = Clock()
+        dataset = create_dataset(config)
+        clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
+        return dataset
     except OSError as error:
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
 
@@ -123,7 +128,7 @@ def _hold_out(config, part):
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
     held = round(rows * config["benchmark_valid"])
     valid, train = order[:held].sort().values, order[held:].sort().values
-    return [part.copy(part.inter_feat[index]) for index in (train, valid)]
+    return [take(part, index) for index in (train, valid)]
 
 
 def _train_loader(config, dataset, part, sampler):

@@ -8,7 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-import tempfile
+import uuid
 from logging import getLogger
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Store:
 
     def __init__(self, config):
         self.mode = str(config["dataset_cache"])
-        self.folder = None
+        self.folder, self.damaged = None, False
         if self.mode != "False" and Path(config["data_path"]).is_dir():
             clock = Clock()
             self.folder = Path(config["cache_dir"]) / f"{config['dataset']}-{key(config)}"
@@ -85,8 +85,9 @@ class Store:
         clock = Clock()
         try:
             state = _read(self.folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            getLogger().warning(f"{self.folder} is damaged and is made again: {error}")
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            getLogger().warning(f"{self.folder} is damaged and not used: {error}")
+            self.damaged = True
             return False
         dataset._get_preset()
         dataset._get_field_from_config()
@@ -103,7 +104,7 @@ class Store:
             return
         clock = Clock()
         try:
-            _write_whole(self.folder, dataset)
+            _write_whole(self.folder, dataset, replace=self.damaged)
         except OSError as error:
             getLogger().warning(f"the loaded dataset is not cached: {error}")
         else:
@@ -124,16 +125,21 @@ def _not_plain(dataset):
 # Writing ---------------------------------------------------------------------------------------
 
 
-def _write_whole(folder, dataset):
-    """Write to a folder of its own, then give it its name: no reader sees half an entry."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder.parent))
+def _write_whole(folder, dataset, replace):
+    """Write to a folder of its own, then give it its name: no reader sees half an entry.
+
+    Args:
+        replace: whether an entry of that name is damaged; else it is another run's, and as good.
+    """
+    made = folder.with_name(f".{uuid.uuid4().hex}.part")
+    made.mkdir(parents=True)
     try:
         _write(made, dataset)
-        if folder.exists():  # damaged, else it had been read; or another run was quicker
+        if replace and folder.exists():
             folder.rename(made / "old")
-        made.rename(folder)
-        shutil.rmtree(folder / "old", ignore_errors=True)
+        if not folder.exists():
+            made.rename(folder)
+            shutil.rmtree(folder / "old", ignore_errors=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -189,7 +195,8 @@ def _read(folder):
     """Attributes of a dataset from an entry.
 
     Raises:
-        OSError, ValueError, KeyError: something is missing or not what was written.
+        OSError, EOFError, ValueError, KeyError, TypeError: something is missing or not what was
+            written.
     """
     digest, text = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     if _digest(text.encode()) != digest:

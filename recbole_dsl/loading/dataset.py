@@ -15,6 +15,15 @@ from recbole_dsl.loading import cache, filtering, grouping, reading
 from recbole_dsl.loading.phases import Clock
 
 
+def take(dataset, index):
+    """A dataset with the interactions at index, a slice or (N,) row numbers, and no others.
+
+    RecBole's own ``inter_feat[index]`` makes a Python list of the row numbers first.
+    """
+    columns = dataset.inter_feat.interaction
+    return dataset.copy(Interaction({name: column[index] for name, column in columns.items()}))
+
+
 class ArrayDataset(Dataset):
     """RecBole's Dataset; token columns are categoricals until they become ids."""
 
@@ -82,13 +91,8 @@ class ArrayDataset(Dataset):
         return parts
 
     def _parts(self, indices):
-        """One dataset for each slice or (N,) array of row numbers."""
         self._drop_unused_col()
-        columns = self.inter_feat.interaction
-        return [
-            self.copy(Interaction({name: column[index] for name, column in columns.items()}))
-            for index in indices
-        ]
+        return [take(self, index) for index in indices]
 
     def split_by_ratio(self, ratios, group_by=None):
         shares = [ratio / sum(ratios) for ratio in ratios]

@@ -10,6 +10,7 @@ says why. Imports pandas only.
 import contextlib
 import contextvars
 import mmap
+import re
 from logging import getLogger
 from pathlib import Path
 
@@ -48,18 +49,15 @@ def obstacle(path, delimiter):
         for mark, what in ((b'"', "quotes"), (b"\0", "NUL bytes"), (b"\n ", "a leading blank")):
             if text.find(mark) >= 0:
                 return what
-        lines = (
-            line.count(delimiter.encode()) for line in iter(text.readline, b"") if line.strip()
-        )
-        if next(lines) < next(lines, 0):
-            return "a first line with more columns than the header"
         if delimiter != "\t" and text.find(b"\n\t") >= 0:
             return "a leading blank"
-        at = text.find(b"\r")
-        while at >= 0:
-            if text[at + 1 : at + 2] != b"\n":
-                return "carriage returns inside lines"
-            at = text.find(b"\r", at + 1)
+        if text.find(b"\r") >= 0 and re.search(rb"\r(?!\n)", text):
+            return "carriage returns inside lines"
+        # last, since reading lines moves the place from which find starts
+        lines = (line for line in iter(text.readline, b"") if line.strip())
+        head, first = (next(lines, b"").count(delimiter.encode()) for _ in range(2))
+        if first > head:
+            return "a first line with more columns than the header"
     return None
 
 
@@ -119,3 +117,23 @@ def _joined(parts):
         start += len(own)
     categories = pd.Index(tokens, dtype=object)
     return pd.Categorical.from_codes(np.concatenate(joined), categories=categories)
+
+
+def concat(frames, **options):
+    """``pandas.concat``, save that categoricals of different tokens stay categoricals."""
+    columns = {
+        name: [frame[name].values for frame in frames if name in frame] for name in frames[0]
+    }
+    shared = {
+        name: pd.api.types.union_categoricals(values)
+        for name, values in columns.items()
+        if len(values) == len(frames) and all(isinstance(v, pd.Categorical) for v in values)
+    }
+    if not shared:
+        return pd.concat(frames, **options)
+    ends = np.cumsum([0, *map(len, frames)])
+    parts = [
+        frame.assign(**{name: values[start:end] for name, values in shared.items()})
+        for frame, start, end in zip(frames, ends, ends[1:], strict=False)
+    ]
+    return pd.concat(parts, **options)

@@ -20,9 +20,9 @@ ALL = {"load_col": None, "state": "ERROR", "dataset_cache": False, "device": "cp
 
 NASTY = {
     "leading zeros": "007\t1\t1\t1\n7\t01\t2\t2\n07\t1\t3\t3\n7\t1\t4\t4\n",
-    "words for missing": "nan\ta\t1\t1\nNone\tb\t1\t1\nNA\tc\t2\t2\nnull\ta\t3\t3\nu\tNULL\t1\t1\nu\ta\t1\t1\n",
+    "words for missing": "nan\ta\t1\t1\nNone\tb\t1\t1\nNA\tc\t2\t2\nu\tNULL\t1\t1\nu\ta\t1\t1\n",
     "float tokens": "1.0\t2.50\t1\t1\n1\t2.5\t2\t2\n1e3\t2.5\t3\t3\n",
-    "unicode": "\u7528\u6237\tcaf\u00e9\t1\t1\n\U0001f600\tcafe\u0301\t1\t1\n\u7528\u6237\t\u2028x\t1\t1\n",
+    "unicode": "\u7528\tcaf\u00e9\t1\t1\n\U0001f600\tcafe\u0301\t1\t1\n\u7528\t\u2028x\t1\t1\n",
     "spaces": "a b\t x \t1\t1\na b\tx\t 1.5 \t2\n a\tx\t3\t1\n",
     "missing numbers": "a\tx\t\t1\nb\ty\t2\t\nc\tz\tNaN\t3\n",
     "missing ids": "a\tx\t1\t1\n\ty\t2\t2\nb\t\t3\t3\nb\tx\t4\t4\n",
@@ -35,8 +35,8 @@ NASTY = {
     "lone carriage returns": "a\tx\t1\t1\rb\ty\t2\t2\na\ty\t2\t2\n",
     "quotes": 'a"b\t"x\ty"\t1\t1\n"a\tx"\t2\t2\n"q"\tx\t1\t1\n',
     "leading blank": " a\tx\t1\t1\n  b\ty\t1\t1\n a\ty\t2\t2\n",
-    "numbers as Python writes them": "a\tx\t1_000\t1\nb\tx\t1e3\t0x1\n".replace("0x1", "inf"),
-    "numbers": "a\tx\t0.1\t1234567890.123456789\nb\tx\t1e-320\t.5\nc\tx\t-1.7976931348623157e308\t5.\n",
+    "numbers as Python writes them": "a\tx\t1_000\t1\nb\tx\t1e3\tinf\n",
+    "numbers": "a\tx\t0.1\t1234567890.123456789\nb\tx\t1e-320\t.5\nc\tx\t-1.7e308\t5.\n",
     "no last line end": "a\tx\t1\t1\nb\ty\t2\t2",
     "comment sign": "#a\tx#y\t1\t1\n#b\ty\t2\t2\n",
 }
