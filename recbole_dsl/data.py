@@ -59,7 +59,7 @@ def load_dataset(config):
     """The filtered dataset, seeded as RecBole seeds it, so that its random split follows from seed.
 
     Raises:
-        UsageError: the dataset has to be downloaded and cannot.
+        UsageError: the dataset has to be downloaded and cannot, or its files or filters are wrong.
     """
     init_seed(config["seed"], config["reproducibility"])
     try:
@@ -69,7 +69,7 @@ def load_dataset(config):
         dataset = create_dataset(config)
         clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
         return dataset
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
 
 
