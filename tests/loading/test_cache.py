@@ -241,6 +241,13 @@ def test_runs_at_the_same_time_leave_one_whole_entry(files, own_folder, unread):
     assert_equal(fresh, _load())
 
 
+def test_numbers_of_any_size_come_back(files):
+    large = _load(dataset_cache=False)
+    large.inter_feat["rating"] = np.arange(60) * 2**40
+    cache.Store(_config()).keep(large, 0)
+    assert_equal(large, _load())
+
+
 @pytest.mark.parametrize("word", ["yes", 3, "automatic"])
 def test_bad_words_are_refused(word, files):
     with pytest.raises(UsageError, match="dataset_cache must be auto, True or False"):
