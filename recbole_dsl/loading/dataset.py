@@ -82,6 +82,20 @@ class ArrayDataset(Dataset):
     def _count_filter(self, intervals):
         return lambda counts: self._within_intervals(counts, intervals)
 
+    # What RecBole logs of a dataset, without a Python Counter over its rows
+
+    def _mean_count(self, field):
+        counts = np.bincount(np.asarray(self.inter_feat[field]))
+        return np.mean(counts[counts > 0])
+
+    @property
+    def avg_actions_of_users(self):
+        return self._mean_count(self.uid_field)
+
+    @property
+    def avg_actions_of_items(self):
+        return self._mean_count(self.iid_field)
+
     # Splitting ---------------------------------------------------------------------------------
 
     def build(self):
