@@ -76,6 +76,14 @@ def mebibytes(name, value):
         raise UsageError(f"{name} must be an integer >= 1, in MiB, got {value!r}")
 
 
+def dataset_cache(value):
+    """``auto``, ``True`` or ``False``, as a word."""
+    word = {"auto": "auto", "true": "True", "false": "False"}.get(str(value).lower())
+    if word is None:
+        raise UsageError(f"dataset_cache must be auto, True or False, got {value!r}")
+    return word
+
+
 def negatives(arguments):
     """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
     known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")

@@ -21,6 +21,8 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from recbole_dsl.loading import reading
+
 _TESTED = ("1.2.1",)
 
 
@@ -43,6 +45,7 @@ def apply():
         _scipy_dok_update,
         _pandas_fillna,
         _pandas_agg,
+        _missing_ids,
         _coverage_metrics,
         _download_barrier,
         _harmless_warnings,
@@ -103,14 +106,17 @@ def _scipy_dok_update():
 
 
 class _PandasForDataset:
-    """pandas as ``recbole.data.dataset.dataset`` sees it: read_csv fills missing sequences."""
+    """pandas as ``recbole.data.dataset.dataset`` sees it: with a faster read_csv and concat."""
+
+    concat = staticmethod(reading.concat)
 
     def __getattr__(self, name):
         return getattr(pd, name)
 
     @staticmethod
     def read_csv(*args, **kwargs):
-        frame = pd.read_csv(*args, **kwargs)
+        frame = reading.read_csv(*args, **kwargs)
+        # missing sequences are empty ones
         sequences = [column for column in frame if column.endswith("_seq")]
         frame[sequences] = frame[sequences].fillna("")
         return frame
@@ -164,6 +170,33 @@ def _pandas_agg():
     if int(pd.__version__.split(".")[0]) >= 3:
         for module in (dataset, kg_dataset, sequential_dataset):
             module.len = lengths
+
+
+def _missing_ids():
+    """Symptom: where some rows lack a user and others an item, whole rows are removed and rows
+    without an item stay, as the padding item 0; or ``IndexError`` while the dataset loads.
+
+    Versions: RecBole 1.2.1 on any stack. It takes the labels of the rows to remove for positions,
+    which they no longer are after the first removal. Can go once RecBole drops by label.
+    """
+    from recbole.data.dataset.dataset import Dataset
+
+    def filter_nan_user_or_item(self):
+        for field, name in ((self.uid_field, "user_feat"), (self.iid_field, "item_feat")):
+            for feat_name in (name, "inter_feat"):
+                feat = getattr(self, feat_name)
+                if feat is None or field is None:
+                    continue
+                missing = feat[field].isnull()
+                if missing.any():
+                    lines = (feat.index[missing][:5] + 2).tolist()
+                    self.logger.warning(
+                        f"{feat_name}: {missing.sum():,} row(s) without {field} are removed; "
+                        f"the first in line(s) {lines}"
+                    )
+                    setattr(self, feat_name, feat[~missing])
+
+    Dataset._filter_nan_user_or_item = filter_nan_user_or_item
 
 
 def _coverage_metrics():

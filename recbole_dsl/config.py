@@ -179,6 +179,7 @@ class Config(HostConfig):
         checks.eval_args(values["eval_args"])
         checks.share("benchmark_valid", values["benchmark_valid"])
         checks.mebibytes("eval_memory", values["eval_memory"])
+        values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):

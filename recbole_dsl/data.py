@@ -3,6 +3,7 @@
 import hashlib
 from logging import getLogger
 
+import recbole.data.dataset
 import torch
 from recbole.data import create_dataset, create_samplers
 from recbole.data.dataloader import (
@@ -16,6 +17,8 @@ from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
 from recbole_dsl.fullsort import BatchedFullSortLoader
+from recbole_dsl.loading.dataset import ArrayDataset, take
+from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
 
 
@@ -67,13 +70,29 @@ def load_dataset(config):
     """The filtered dataset, seeded as RecBole seeds it, so that its random split follows from seed.
 
     Raises:
-        UsageError: the dataset has to be downloaded and cannot.
+        UsageError: the dataset has to be downloaded and cannot, or its files or filters are wrong.
     """
     init_seed(config["seed"], config["reproducibility"])
     try:
-        return create_dataset(config)
-    except OSError as error:
+        if _is_plain(config):
+            return ArrayDataset(config)
+        clock = Clock()
+        dataset = create_dataset(config)
+        clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
+        return dataset
+    except (OSError, ValueError) as error:
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+
+
+def _is_plain(config):
+    """Whether RecBole would build its own plain Dataset, and is not asked for its pickled one."""
+    special = ModelType.SEQUENTIAL, ModelType.KNOWLEDGE
+    return not (
+        hasattr(recbole.data.dataset, f"{config['model']}Dataset")
+        or config["MODEL_TYPE"] in special
+        or config["save_dataset"]
+        or config["dataset_save_path"]
+    )
 
 
 def split_dataset(config, dataset):
@@ -94,6 +113,7 @@ def split_dataset(config, dataset):
     except (ValueError, NotImplementedError, AssertionError) as error:
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
+    clock = Clock()
     if len(parts) == 2:
         parts = [*_hold_out(config, parts[0]), parts[1]]
     if len(parts[0]) == 0:
@@ -105,6 +125,7 @@ def split_dataset(config, dataset):
     if config["save_dataloaders"]:
         save_split_dataloaders(config, dataloaders=loaders)
         loaders = load_split_dataloaders(config)  # saving takes the generators out of the loaders
+    clock.done("loaders", len(parts[0]))
     return tuple(loaders)
 
 
@@ -114,7 +135,7 @@ def _hold_out(config, part):
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
     held = round(rows * config["benchmark_valid"])
     valid, train = order[:held].sort().values, order[held:].sort().values
-    return [part.copy(part.inter_feat[index]) for index in (train, valid)]
+    return [take(part, index) for index in (train, valid)]
 
 
 def _train_loader(config, dataset, part, sampler):
@@ -139,8 +160,8 @@ def split_summary(loaders):
         users, items = part.inter_feat[part.uid_field], part.inter_feat[part.iid_field]
         summary[phase] = {
             "rows": len(part),
-            "users": int(torch.unique(users).numel()),
-            "items": int(torch.unique(items).numel()),
+            "users": int(torch.bincount(users).count_nonzero()),
+            "items": int(torch.bincount(items).count_nonzero()),
         }
     return summary
 

@@ -1,8 +1,10 @@
-"""The process's memory: the allocator that training wants, and the peak it has reached."""
+"""The process's memory: the allocator that training wants, its size and its peak."""
 
 import ctypes
 import resource
 import sys
+
+import psutil
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEEP = 1 << 30
@@ -25,3 +27,8 @@ def peak_mb():
     """Peak resident memory of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def resident_mb():
+    """Resident memory of this process now, in MiB."""
+    return psutil.Process().memory_info().rss / (1 << 20)

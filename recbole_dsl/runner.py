@@ -14,6 +14,7 @@ from recbole.utils.logger import RemoveColorFilter
 
 from recbole_dsl import checkpoint, data, memory, result
 from recbole_dsl.config import Config
+from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
 from recbole_dsl.trainer import restore, trainer_class
 
@@ -99,8 +100,10 @@ def _run(config, saved):
     splits = data.split_summary(loaders)
     data.log_split(splits)
 
+    clock = Clock()
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, train._dataset).to(config["device"])
+    clock.done("model")
     logger.info(model)
     trainer = trainer_class(config)(config, model)
     trainer.extra_state = {"fingerprint": data.fingerprint(train)}

@@ -58,6 +58,19 @@ def test_sequences_are_remapped_row_by_row(make_dataset):
     assert tags == {"u0": ["a", "b"], "u1": ["b"], "u3": ["c", "a", "b"], "u4": ["a"]}
 
 
+def test_rows_without_a_user_or_an_item_are_removed_and_no_others(make_dataset, caplog):
+    pairs = [("", "x"), ("a", "x"), ("b", ""), ("b", "y"), ("", ""), ("c", "y")]
+    make_dataset("d", pairs)
+    dataset = load_dataset(Config("BPR", "d"))
+    users, items = (dataset.inter_feat[name] for name in ("user_id", "item_id"))
+    assert list(dataset.id2token("user_id", users.tolist())) == ["a", "b", "c"]
+    assert list(dataset.id2token("item_id", items.tolist())) == ["x", "y", "y"]
+    assert "inter_feat: 2 row(s) without user_id are removed; the first in line(s) [2, 6]" in (
+        caplog.text
+    )
+    assert "1 row(s) without item_id are removed; the first in line(s) [4]" in caplog.text
+
+
 def test_numpy_aliases_are_recboles_and_numpys_own_names_are_kept():
     own = {name: vars(np)[name] for name in ("bool", "long") if name in vars(np)}
     compat.apply()

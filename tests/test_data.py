@@ -79,3 +79,16 @@ def test_the_split_does_not_touch_the_global_generator(checkerboard):
     before = torch.get_rng_state()
     split_dataset(config, dataset)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"user_inter_num_interval": "[999,inf)"}, "Some feat is empty"),
+        ({"val_interval": {"price": "[1,2]"}}, "Field .price. not defined"),
+    ],
+)
+def test_what_recbole_refuses_while_loading_is_one_line(changes, said, checkerboard):
+    config = Config("MF_SL", checkerboard, config_dict=changes)
+    with pytest.raises(settings.UsageError, match=f"'board' cannot be loaded: {said}"):
+        load_dataset(config)
