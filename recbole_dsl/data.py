@@ -15,6 +15,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
+from recbole_dsl import shards
 from recbole_dsl.settings import UsageError
 
 # What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
@@ -91,7 +92,7 @@ def split_dataset(config, dataset):
         samplers = create_samplers(config, dataset, parts)
     except ValueError as error:
         raise UsageError(f"dataset {config['dataset']!r}: {error}") from error
-    loaders = [_train_loader(config, dataset, parts[0], samplers[0])]
+    loaders = [shards.divide(_train_loader(config, dataset, parts[0], samplers[0]), config)]
     for phase, part, sampler in zip(("valid", "test"), parts[1:], samplers[1:], strict=True):
         loader = _eval_loader(config, phase)
         loaders.append(loader(config, part, sampler, shuffle=False) if len(part) else None)

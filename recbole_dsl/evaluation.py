@@ -6,6 +6,8 @@ The metrics themselves are RecBole's classes, untouched; what they are given is 
 import torch
 from recbole.evaluator import Collector, Evaluator
 
+from recbole_dsl import shards
+
 # What RecBole's own eval_batch_collect is still asked for.
 _TOPK_RESOURCES = ("rec.items", "rec.topk")
 
@@ -39,6 +41,10 @@ class TopkCollector(Collector):
                 result = torch.cat((hit.int(), count.int()), dim=1)
                 self.data_struct.update_tensor("rec.topk", result)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+
+    def get_data_struct(self):
+        """What was collected, of the users of all processes."""
+        return shards.gather(super().get_data_struct())
 
 
 class _Unrounded:

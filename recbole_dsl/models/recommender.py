@@ -7,6 +7,7 @@ from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
 from torch.nn.functional import normalize
 
+from recbole_dsl.distributed import own_seed
 from recbole_dsl.losses import TrainingRows
 from recbole_dsl.models.inputs import OFFERED, BatchInputs
 from recbole_dsl.models.view import EpochView
@@ -81,7 +82,7 @@ class PairRecommender(GeneralRecommender):
                 *size,
                 distribution=negatives["distribution"],
                 alpha=negatives["alpha"],
-                seed=require(config, "seed"),
+                seed=own_seed(require(config, "seed")),
             )
         except ValueError as error:
             raise UsageError(f"{config['model']}: {error}") from error
