@@ -6,6 +6,7 @@ waits for them and reports the first error; it trains nothing itself.
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -111,6 +112,8 @@ def launch(config, arguments):
     with tempfile.TemporaryDirectory(prefix="recbole_dsl-") as folder:
         places = [World(offset + rank, size, rank, nproc) for rank in range(nproc)]
         context = mp.spawn(_process, (places, address, arguments, folder), nprocs=nproc, join=False)
+        # It announces each process it ends; the error below says all.
+        logging.getLogger(mp.spawn.__module__).setLevel(logging.ERROR)
         try:
             while not context.join():
                 pass

@@ -54,13 +54,17 @@ class BatchInputs:
         return drawn.ids(len(self.users)) if isinstance(drawn, SharedDraw) else drawn
 
     def _against_negatives(self, vectors, table):
-        """(B, D) vectors times those of each row's negatives in a table (I, D) -> (B, M)."""
+        """(B, D) vectors times those of each row's negatives in a table (I, D) -> (B, M).
+
+        Under autocast the products are made in half precision; scores are of the vectors' type.
+        """
         drawn = self._drawn
         # Gathering vectors row by row would build (B, M, D).
         if not isinstance(drawn, SharedDraw):  # score all items, pick out the M wanted
-            return (vectors @ table.T).gather(1, drawn)
+            return (vectors @ table.T).gather(1, drawn).to(vectors.dtype)
         blocks = zip(vectors.split(drawn.block), drawn.drawn, strict=True)
         scores = torch.cat([part @ embedding(ids, table).T for part, ids in blocks])
+        scores = scores.to(vectors.dtype)
         own = (embedding(drawn.rows, vectors) * embedding(drawn.items, table)).sum(dim=1)
         return scores.index_put((drawn.rows, drawn.columns), own)
 
@@ -84,7 +88,7 @@ class BatchInputs:
     @cached_property
     def in_batch(self):
         """(B, B), score of the row's user with the column's positive item."""
-        return self.user_vectors @ self.item_vectors.T
+        return (self.user_vectors @ self.item_vectors.T).to(self.user_vectors.dtype)
 
     @cached_property
     def in_batch_positive(self):

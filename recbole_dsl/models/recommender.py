@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from recbole_dsl.distributed import own_seed
 from recbole_dsl.losses import TrainingRows
+from recbole_dsl.losses._checks import in_float32
 from recbole_dsl.models.inputs import OFFERED, BatchInputs
 from recbole_dsl.models.view import EpochView
 from recbole_dsl.registry import backbone_class, loss_class
@@ -97,8 +98,11 @@ class PairRecommender(GeneralRecommender):
         return super().load_state_dict(*args, **kwargs)
 
     def embed(self):
-        """Embeddings as they are scored, (U, D) and (I, D): of unit length under cosine."""
-        user, item = self.backbone.embed()
+        """Embeddings as they are scored, (U, D) and (I, D): of unit length under cosine.
+
+        A backbone that ends in half precision under autocast is widened to float32 here.
+        """
+        user, item = in_float32(*self.backbone.embed())
         if self.score == "cosine":
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
