@@ -16,11 +16,12 @@ from pathlib import Path
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from recbole.trainer import Trainer
+from recbole.utils import get_trainer
 
 from recbole_dsl import distributed
 from recbole_dsl.distributed import World, world
 from recbole_dsl.settings import UsageError
-from recbole_dsl.trainer import NonFiniteLossError, trainer_class
+from recbole_dsl.trainer import NonFiniteLossError
 
 # How long processes of several machines wait for the first one to come up.
 _PATIENCE = timedelta(minutes=10)
@@ -75,12 +76,14 @@ def to_be_launched(config):
 def _check(config):
     name = config["model"]
     host = config.spec.backbone is None
+    trainer = get_trainer(config["MODEL_TYPE"], name)
+    plain = trainer.fit is Trainer.fit and trainer._train_epoch is Trainer._train_epoch
     if config["save_dataloaders"] or config["dataloaders_save_path"]:
         raise UsageError("save_dataloaders and dataloaders_save_path need one process: --nproc=1")
-    if host and Trainer._train_epoch is not _host_trainer(config)._train_epoch:
+    if not plain:
         raise UsageError(
-            f"{name} trains by {_host_trainer(config).__name__}, RecBole's for that model, which "
-            "works in one process: --nproc=1"
+            f"{name} has a training loop of its own, RecBole's {trainer.__name__}, which works in "
+            "one process: --nproc=1"
         )
     for key in ("clip_grad_norm", "enable_scaler"):
         if host and config[key]:
@@ -88,10 +91,6 @@ def _check(config):
                 f"{key} is applied by RecBole to each process's own gradients, before they are "
                 f"averaged: leave it out for {name}, or use --nproc=1"
             )
-
-
-def _host_trainer(config):
-    return trainer_class(config).__mro__[2]
 
 
 def launch(config, arguments):
