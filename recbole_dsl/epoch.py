@@ -9,8 +9,10 @@ from recbole.utils import get_gpu_usage, set_color
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
-# Batches between two looks at the losses on a GPU; on the CPU, looking at each costs nothing.
-_LOOK_EVERY = 100
+
+def _look_every(device):
+    """Batches between two looks at the losses: on the CPU, looking at each costs nothing."""
+    return 1 if device.type == "cpu" else 100
 
 
 def _bar(batches, epoch):
@@ -46,8 +48,7 @@ def train_epoch(trainer, batches, epoch, show_progress, fail):
     model, device, optimizer = trainer.model, trainer.device, trainer.optimizer
     model.train()
     losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
-    look_every = 1 if device.type == "cpu" else _LOOK_EVERY
-    checked = done = 0
+    look_every, checked, done = _look_every(device), 0, 0
 
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.enable_scaler)
     precision = torch.float16 if trainer.enable_scaler else torch.bfloat16
