@@ -70,7 +70,7 @@ def write_atomically(path, write):
 
 
 def read(path, device="cpu"):
-    """A checkpoint as a dict, its tensors on device.
+    """A checkpoint as a dict, its tensors on device; path may be an open binary file.
 
     Raises:
         UsageError: the file is missing or not one of ours.

@@ -102,3 +102,36 @@ def negatives(arguments):
             "train_neg_sample_args: dynamic sampling is RecBole's, for its own models; the softmax "
             "losses weigh hard negatives themselves (use dynamic: False)"
         )
+
+
+def processes(values):
+    """RecBole's settings for several processes: each in its range, and fitting each other."""
+    for name, low in (("nproc", 1), ("world_size", -1), ("group_offset", 0), ("port", 1)):
+        value = values[name]
+        if name == "port" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise UsageError(f"{name} must be an integer >= {low}, got {value!r}")
+    nproc, size, offset = (values[name] for name in ("nproc", "world_size", "group_offset"))
+    port = values["port"]
+    if port is not None and port > 65535:
+        raise UsageError(f"port must be in [1, 65535], got {port}")
+    if size == 0 or 0 < size < nproc:
+        raise UsageError(f"world_size must be -1 or at least nproc = {nproc}, got {size}")
+    size = nproc if size == -1 else size
+    if offset + nproc > size:
+        raise UsageError(
+            f"group_offset {offset} and nproc {nproc} go beyond the run's {size} process(es): "
+            "world_size counts those of all machines"
+        )
+    if size > nproc and port is None:
+        raise UsageError(
+            f"world_size {size} > nproc {nproc} means several machines, which have to be told the "
+            "same --ip and --port of the first one"
+        )
+    batch = values["train_batch_size"]
+    if isinstance(batch, int) and batch < size:
+        raise UsageError(
+            f"train_batch_size must be at least the number of processes, {size}, got {batch}: it "
+            "counts the rows of one step in all processes together"
+        )

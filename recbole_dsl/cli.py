@@ -18,8 +18,11 @@ Trains a recommender, chooses its best epoch on validation, tests that one.
   --config_files      YAML files of settings, separated by blanks; later ones win
   --result_file       where the result is written as JSON (default: beside the checkpoint in saved/)
   --KEY=VALUE         any setting of RecBole or of the model, also --KEY VALUE; values are YAML
-  --nproc, --ip, --port, --world_size, --group_offset
-                      RecBole's flags for several processes; only one process is supported so far
+  --nproc             processes of the run on this machine: one GPU of gpu_id each, or sharing the
+                      CPU cores; train_batch_size counts the rows of all processes in one step
+  --world_size, --group_offset, --ip, --port
+                      several machines: processes on all of them, on those before this one, address
+                      and port of the first; on one machine, a free port unless --port names one
   --list              models, losses and backbones, with paper and property file
   --help              this text
 
@@ -32,22 +35,6 @@ pair), the dataset's, --config_files, the command line.
 """
 
 _SHORT = {"m": "model", "d": "dataset"}
-_PROCESS_FLAGS = {"nproc": 1, "world_size": -1, "group_offset": 0, "ip": None, "port": None}
-
-
-def _check_processes(flags):
-    """RecBole's flags for several processes: known, checked, and honest about one process."""
-    for name in ("nproc", "world_size", "group_offset"):
-        text = flags.get(name)
-        if text is None:
-            continue
-        if not text.lstrip("-").isdigit():
-            raise UsageError(f"--{name} must be an integer, got {text!r}")
-        if int(text) not in (_PROCESS_FLAGS[name], 1 if name == "world_size" else None):
-            raise UsageError(
-                f"--{name}={text}: runs of several processes are not supported yet; "
-                f"use --{name}={_PROCESS_FLAGS[name]}"
-            )
 
 
 def parse(arguments):
@@ -56,18 +43,15 @@ def parse(arguments):
     Raises:
         UsageError: a flag that is not one.
     """
-    files, flags, pairs = [], {}, []
+    files, pairs = [], []
     for key, text in split_flags(arguments):
         key = _SHORT.get(key, key)
         if len(key) == 1:
             raise UsageError(f"unknown flag -{key}; there are -m (--model) and -d (--dataset)")
         if key == "config_files":
             files += text.split()
-        elif key in _PROCESS_FLAGS:
-            flags[key] = text
         else:
             pairs.append((key, text))
-    _check_processes(flags)
     for name, default in (("model", "LightGCN_DSL"), ("dataset", "ml-100k")):
         if not files and name not in dict(pairs):
             pairs.append((name, default))
@@ -125,6 +109,7 @@ def main(arguments=None):
             print(describe())
             return 0
         files, pairs = parse(arguments)
+        from recbole_dsl.launch import ProcessError
         from recbole_dsl.runner import run
         from recbole_dsl.trainer import NonFiniteLossError
     except (UsageError, ImportError) as error:
@@ -135,7 +120,7 @@ def main(arguments=None):
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except NonFiniteLossError as error:
+    except (NonFiniteLossError, ProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from recbole_dsl.distributed import world
 from recbole_dsl.loading import reading
 
 _TESTED = ("1.2.1",)
@@ -48,6 +49,7 @@ def apply():
         _missing_ids,
         _coverage_metrics,
         _download_barrier,
+        _tensorboard_of_each_process,
         _harmless_warnings,
     ):
         mend()
@@ -224,8 +226,9 @@ def _download_barrier():
     """Symptom: ``ValueError: Default process group has not been initialized`` right after a dataset
     was downloaded; the second run works.
 
-    Reported: RecBole#1989. Versions: RecBole 1.2.1 with any torch. The barrier is met only by runs
-    of several processes. Can go once RecBole guards it.
+    Reported: RecBole#1989. Versions: RecBole 1.2.1 with any torch. The barrier is of no use here
+    even where there is a group: ``runner.py`` lets one process of a machine load first, and the
+    others find the files. Can go once RecBole guards it.
     """
     from recbole.data.dataset import dataset as module
 
@@ -234,8 +237,6 @@ def _download_barrier():
     original = module.Dataset._download
 
     def download(self):
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return original(self)
         barrier = torch.distributed.barrier
         torch.distributed.barrier = lambda: None
         try:
@@ -245,6 +246,31 @@ def _download_barrier():
 
     download.guarded = True
     module.Dataset._download = download
+
+
+class _NoBoard:
+    """A SummaryWriter that writes nothing."""
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
+
+
+def _tensorboard_of_each_process():
+    """Symptom: a run of several processes leaves an events file of each of them.
+
+    Versions: RecBole 1.2.1 with any TensorBoard. Can go once RecBole's Trainer asks for its rank.
+    """
+    from recbole.trainer import trainer as module
+
+    if getattr(module.get_tensorboard, "of_main", False):
+        return
+    original = module.get_tensorboard
+
+    def get_tensorboard(logger):
+        return original(logger) if world().main else _NoBoard()
+
+    get_tensorboard.of_main = True
+    module.get_tensorboard = get_tensorboard
 
 
 def _harmless_warnings():

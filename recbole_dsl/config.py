@@ -13,6 +13,7 @@ from recbole.config import Config as HostConfig
 
 from recbole_dsl import checks, compat, settings
 from recbole_dsl.device import choose_device
+from recbole_dsl.distributed import world
 from recbole_dsl.models.recommender import check_settings
 from recbole_dsl.settings import Layers, UsageError, did_you_mean, match_type, read_yaml
 from recbole_dsl.zoo import resolve_model
@@ -180,6 +181,7 @@ class Config(HostConfig):
         checks.share("benchmark_valid", values["benchmark_valid"])
         checks.mebibytes("eval_memory", values["eval_memory"])
         values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
+        checks.processes(values)
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):
@@ -233,11 +235,18 @@ class Config(HostConfig):
             )
 
     def _init_device(self):
-        final = self.final_config_dict
+        final, place = self.final_config_dict, world()
         device, self.device_reason = choose_device(
-            final["device"], final["use_gpu"], final["gpu_id"]
+            final["device"],
+            final["use_gpu"],
+            final["gpu_id"],
+            nproc=max(final["nproc"], place.local_size),
+            local_rank=place.local_rank,
         )
-        final.update(device=device, single_spec=True, local_rank=0)
+        # single_spec False would pad evaluation and average its metrics; shards.py takes its place.
+        final.update(device=device, single_spec=True, local_rank=place.local_rank)
+        final["world_size"] = place.size
+        final["log_wandb"] = final["log_wandb"] and place.main
         final["use_gpu"] = device.type == "cuda"  # RecBole asks the GPU's memory where it is True
 
     def settings(self):

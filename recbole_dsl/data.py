@@ -16,6 +16,7 @@ from recbole.data.utils import get_dataloader, load_split_dataloaders, save_spli
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
+from recbole_dsl import shards
 from recbole_dsl.fullsort import BatchedFullSortLoader
 from recbole_dsl.loading.dataset import ArrayDataset, take
 from recbole_dsl.loading.phases import Clock
@@ -119,7 +120,7 @@ def split_dataset(config, dataset):
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
     samplers = _samplers(config, dataset, parts)
-    loaders = [_train_loader(config, dataset, parts[0], samplers[0])]
+    loaders = [shards.divide(_train_loader(config, dataset, parts[0], samplers[0]), config)]
     for at, phase in enumerate(("valid", "test"), start=1):
         loaders.append(_eval_loader(config, phase, parts[at], samplers[at], parts[:at]))
     if config["save_dataloaders"]:

@@ -9,6 +9,7 @@ from recbole.evaluator.collector import DataStruct
 from recbole.utils import set_color
 from tqdm import tqdm
 
+from recbole_dsl import shards
 from recbole_dsl.fullsort import BatchedFullSortLoader
 from recbole_dsl.models.recommender import PairRecommender
 from recbole_dsl.topk import TopItems
@@ -47,6 +48,10 @@ class TopkCollector(Collector):
                 result = torch.cat((hit.int(), count.int()), dim=1)
                 self.data_struct.update_tensor("rec.topk", result)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+
+    def get_data_struct(self):
+        """What was collected, of the users of all processes."""
+        return shards.gather(super().get_data_struct())
 
     def ranks_blocks(self, model, loader):
         """Whether :meth:`collect` serves: dot products, full sort, metrics of the top-k alone."""

@@ -12,7 +12,7 @@ import torch
 from recbole.utils import init_logger, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_dsl import checkpoint, data, memory, result
+from recbole_dsl import checkpoint, data, distributed, launch, memory, result
 from recbole_dsl.config import Config
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
@@ -45,23 +45,32 @@ def run(
         config_dict: settings as a dict, over the files.
         saved: whether to keep a checkpoint; without one, the last epoch is tested.
         arguments: (key, text) pairs of the command line, over everything.
+
+    With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
+    ``if __name__ == "__main__":``.
+
     Returns:
         dict: what the result file holds, and RecBole's ``best_valid_score``,
         ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
     Raises:
         UsageError: a setting is wrong; nothing has been written. NonFiniteLossError: training
-            diverged.
+            diverged. ProcessError: one of several processes was killed.
     """
     memory.keep_large_blocks()
-    config = Config(model, dataset, config_file_list, config_dict, arguments)
-    if config["result_file"] is not None:
-        result.check_writable(str(config["result_file"]))
-    handlers = _start_log(config)
-    try:
-        with _deterministic(config):
-            return _run(config, saved)
-    finally:
-        _stop_log(handlers)
+    given = dict(model=model, dataset=dataset, config_file_list=config_file_list)
+    given.update(config_dict=config_dict, arguments=list(arguments))
+    with launch.torchrun_world():
+        config = Config(**given)
+        if config["result_file"] is not None:
+            result.check_writable(str(config["result_file"]))
+        if launch.to_be_launched(config):
+            return launch.launch(config, {**given, "saved": saved})
+        handlers = _start_log(config)
+        try:
+            with _deterministic(config):
+                return _run(config, saved)
+        finally:
+            _stop_log(handlers)
 
 
 @contextlib.contextmanager
@@ -91,14 +100,23 @@ def _run(config, saved):
     logger.info(config)
     for warning in config.warnings:
         logger.warning(warning)
+    place, backend = distributed.world(), distributed.backend(config["device"])
     logger.info(f"device: {config['device']} ({config.device_reason})")
+    if place.size > 1:
+        logger.info(f"processes: {place.size}, through {backend}")
+    if config["device"].type == "cuda":
+        torch.cuda.set_device(config["device"])  # what NCCL takes for this process's GPU
 
-    whole = data.load_dataset(config)
+    with distributed.first_on_machine():  # it downloads and caches, the others read
+        whole = data.load_dataset(config)
     logger.info(whole)
     loaders = data.split_dataset(config, whole)
     train, valid, test = loaders
     splits = data.split_summary(loaders)
     data.log_split(splits)
+    fingerprint = data.fingerprint(train)
+    if len(set(distributed.from_all(fingerprint))) > 1:
+        raise UsageError(f"dataset {config['dataset']!r}: processes have read different rows")
 
     clock = Clock()
     init_seed(config["seed"], config["reproducibility"])
@@ -106,9 +124,11 @@ def _run(config, saved):
     clock.done("model")
     logger.info(model)
     trainer = trainer_class(config)(config, model)
-    trainer.extra_state = {"fingerprint": data.fingerprint(train)}
+    trainer.extra_state = {"fingerprint": fingerprint}
+    if place.size > 1:  # from here on, what is drawn differs: negatives, noise, dropout
+        init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
-    show_progress = config["show_progress"] and sys.stderr.isatty()
+    show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
     try:
         best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
         tested = trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
@@ -127,7 +147,9 @@ def _run(config, saved):
         "valid": trainer.best_valid,
         "test": tested,
         "seconds": time.perf_counter() - started,
-        "peak_memory_mb": memory.peak_mb(),
+        "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
+        "world_size": place.size,
+        "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
     _publish(config, trainer, report, saved)
@@ -141,6 +163,8 @@ def _run(config, saved):
 
 
 def _publish(config, trainer, report, saved):
+    if not distributed.world().main:
+        return
     logger = logging.getLogger()
     path = config["result_file"]
     if path is None and saved:
@@ -158,7 +182,7 @@ def _publish(config, trainer, report, saved):
 
 
 def _start_log(config):
-    """RecBole's log to the terminal and to log/<model>/, for this run alone.
+    """RecBole's log to the terminal and to log/<model>/, for this run and its main process alone.
 
     RecBole's own call does nothing in a process whose root logger has a handler, so that a second
     run would write into the first one's file.
@@ -166,7 +190,12 @@ def _start_log(config):
     root = logging.getLogger()
     before = root.handlers[:]
     root.handlers = []
-    init_logger(config)
+    if distributed.world().main:
+        init_logger(config)
+    else:
+        logging.basicConfig(
+            level=logging.WARNING, format=f"process {distributed.world().rank}: %(message)s"
+        )
     handlers, root.handlers = root.handlers, root.handlers + before
     for handler in handlers:
         if type(handler) is logging.StreamHandler and not handler.stream.isatty():
@@ -195,7 +224,8 @@ def load(path, device=None):
         UsageError: no checkpoint of ours, or data that has changed since.
     """
     state = checkpoint.read(path)
-    settings = dict(state["config"], device=device or "auto")
+    one_process = dict(nproc=1, world_size=-1, group_offset=0)
+    settings = dict(state["config"], device=device or "auto", **one_process)
     config = Config(state["model"], state["dataset"], config_dict=settings)
     train, _, _ = data.split_dataset(config, data.load_dataset(config))
     if data.fingerprint(train) != state["fingerprint"]:

@@ -43,7 +43,7 @@ def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder)
     written = json.loads((own_folder / "x.json").read_text())
     assert list(written) == [
         "model", "dataset", "splits", "settings", "seed", "versions", "epochs", "best_epoch",
-        "valid", "test", "seconds", "peak_memory_mb", "checkpoint",
+        "valid", "test", "seconds", "peak_memory_mb", "world_size", "backend", "checkpoint",
     ]  # fmt: skip
     assert (written["model"], written["dataset"], written["seed"]) == (model, "ml-100k", 2020)
     assert written["splits"]["train"] == {"rows": 80808, "users": 943, "items": 1655}
@@ -130,7 +130,9 @@ def test_nothing_is_saved_when_asked_not_to(own_folder):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where():
-    with pytest.raises(NonFiniteLossError, match=r"loss of MF_BPR is (nan|inf) in epoch \d.*tau"):
+    with pytest.raises(
+        NonFiniteLossError, match=r"loss of MF_BPR is (nan|inf) in epoch \d, batch \d+ at tau"
+    ):
         run("MF_BPR", "ml-100k", config_dict={**QUICK, "learning_rate": 1e30, "epochs": 5})
 
 

@@ -29,12 +29,15 @@ class RowLoss(torch.nn.Module):
         paper: where the loss was published, for ``--list``.
         inputs: names of the tensors ``forward`` takes, of those the model layer offers.
         scores: the values of the setting ``score`` the loss is defined for.
+        row_sums: names of buffers that ``forward`` adds to row by row and ``begin_epoch`` empties;
+            where several processes share the rows, their sums are added up after each epoch.
         options: the options, by name.
     """
 
     paper = None
     inputs = ("pos", "neg")
     scores = ("cosine", "dot")
+    row_sums = ()
 
     def __init__(self, **options):
         super().__init__()

@@ -156,6 +156,7 @@ class AdapTauLoss(RowLoss):
 
     paper = "Chen et al., WWW 2023"
     inputs = ("pos", "neg", "users")
+    row_sums = ("per_user.loss_sum", "per_user.n_rows")
 
     def __init__(self, *, tau, nu):
         check_positive("tau", tau)

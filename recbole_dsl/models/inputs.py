@@ -89,6 +89,8 @@ class BatchInputs:
     def _against_negatives(self, vectors, as_scored):
         """(B, D) vectors times those of each row's negatives -> (B, M), never (B, M, D).
 
+        Under autocast the products are made in half precision; scores are of the vectors' type.
+
         Args:
             as_scored: function of the item vectors before they are multiplied.
         """
@@ -124,7 +126,7 @@ class BatchInputs:
     @cached_property
     def in_batch(self):
         """(B, B), score of the row's user with the column's positive item."""
-        return self.user_vectors @ self.item_vectors.T
+        return (self.user_vectors @ self.item_vectors.T).to(self.user_vectors.dtype)
 
     @cached_property
     def in_batch_positive(self):

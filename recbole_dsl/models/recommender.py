@@ -7,7 +7,9 @@ from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
 from torch.nn.functional import embedding, normalize
 
+from recbole_dsl.distributed import own_seed
 from recbole_dsl.losses import TrainingRows
+from recbole_dsl.losses._checks import in_float32
 from recbole_dsl.models.inputs import OFFERED, SCORED, BatchInputs
 from recbole_dsl.models.view import EpochView
 from recbole_dsl.registry import backbone_class, loss_class
@@ -84,7 +86,7 @@ class PairRecommender(GeneralRecommender):
                 *size,
                 distribution=negatives["distribution"],
                 alpha=negatives["alpha"],
-                seed=require(config, "seed"),
+                seed=own_seed(require(config, "seed")),
             )
         except ValueError as error:
             raise UsageError(f"{config['model']}: {error}") from error
@@ -117,15 +119,22 @@ class PairRecommender(GeneralRecommender):
         self._cache = None
         return super().load_state_dict(*args, **kwargs)
 
+    def tables(self):
+        """The backbone's embeddings, (U, D) and (I, D).
+
+        A backbone that ends in half precision under autocast is widened to float32 here.
+        """
+        return tuple(in_float32(*self.backbone.embed()))
+
     def embed(self):
         """Embeddings as they are scored, (U, D) and (I, D): of unit length under cosine."""
-        user, item = self.backbone.embed()
+        user, item = self.tables()
         if self.score == "cosine":
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 
     def batch_inputs(self, interaction, tables, names):
-        """The named inputs of a batch, given the backbone's embedding tables."""
+        """The named inputs of a batch, given :meth:`tables`."""
         users = interaction[self.USER_ID]
         return BatchInputs(
             names,
@@ -145,7 +154,7 @@ class PairRecommender(GeneralRecommender):
 
     def calculate_loss(self, interaction):
         """Mean loss of a batch of B positives, plus regularisation and the backbone's own term."""
-        inputs = self.batch_inputs(interaction, self.backbone.embed(), self.loss.inputs)
+        inputs = self.batch_inputs(interaction, self.tables(), self.loss.inputs)
         loss = self.loss(**inputs.select())
         if self.reg_weight:
             loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)

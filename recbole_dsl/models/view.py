@@ -33,7 +33,7 @@ class EpochView:
 
     def batches(self, names):
         """Yields the named inputs of each batch of one pass over the training rows."""
-        tables = self._embed(self._model.backbone.embed)
+        tables = self._embed(self._model.tables)
         for interaction in self._train_data:
             interaction = interaction.to(self._model.device)
             with torch.no_grad():

@@ -1,0 +1,303 @@
+"""Runs of several gloo processes: what they share, what they leave, how they fail."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ranks import facts_of, taken_port, training
+from recbole.evaluator import metric_types
+from recbole.utils import EvaluatorType
+
+import recbole_dsl
+from recbole_dsl import checkpoint, launch
+from recbole_dsl.config import Config
+from recbole_dsl.device import choose_device
+from recbole_dsl.runner import load, run
+from recbole_dsl.settings import UsageError
+from recbole_dsl.trainer import NonFiniteLossError
+
+SCRIPT = Path(__file__).parent.parent / "run_recbole_dsl.py"
+RANKING = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+USERS, ITEMS = 30, 25
+PAIR = {"embedding_size": 8, "train_neg_sample_args": {"sample_num": 6}, "train_batch_size": 64}
+# Each loss with state of its own, a graph with noise, and RecBole's loop, also over users.
+MODELS = [
+    ("MF_SLatK", PAIR),
+    ("MF_AdvInfoNCE", {**PAIR, "adversarial_every": 1}),
+    ("MF_AdapTau", PAIR),
+    ("MF_BC", {**PAIR, "bias_epochs": 1}),
+    ("XSimGCL_DSL", PAIR),
+    ("BPR", {"embedding_size": 8, "train_batch_size": 64}),
+    ("LightGCN", {"embedding_size": 8, "train_batch_size": 64}),
+    ("MultiVAE", {"train_batch_size": 640, "mlp_hidden_size": [16], "latent_dimension": 4}),
+    ("EASE", {}),
+]
+FAILS = [
+    ("RecVAE", {}),
+    ("BPR", {"clip_grad_norm": {"max_norm": 1.0}}),
+    ("MF_SL", {"save_dataloaders": True}),
+]
+
+
+def _toy(folder):
+    random.seed(0)
+    pairs = [(u, i) for u in range(USERS) for i in range(ITEMS) if random.random() < 0.4]
+    home = folder / "dataset" / "toy"
+    home.mkdir(parents=True)
+    text = "".join(f"u{user}\ti{item}\n" for user, item in pairs)
+    (home / "toy.inter").write_text("user_id:token\titem_id:token\n" + text)
+    return folder
+
+
+@pytest.fixture
+def toy(own_folder):
+    return _toy(own_folder)
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def facts(request, tmp_path_factory):
+    folder = _toy(tmp_path_factory.mktemp("processes"))
+    models = MODELS if request.param == 2 else MODELS[:1]
+    return facts_of(training, request.param, folder, models, FAILS, RANKING)
+
+
+pytestmark = pytest.mark.slow
+
+
+# Training ----------------------------------------------------------------------------------------
+
+
+def test_all_processes_end_with_the_same_weights_and_the_same_state_of_the_loss(facts):
+    first, others = facts[0]["runs"], [fact["runs"] for fact in facts[1:]]
+    for model in (name for name in first if not name.startswith("refused")):
+        state = first[model]["state"]
+        assert state
+        for other in others:
+            for name, tensor in state.items():
+                assert torch.equal(tensor, other[model]["state"][name]), (model, name)
+
+
+def test_all_processes_report_the_same_numbers_and_name_the_main_ones_checkpoint(facts):
+    results = [
+        [run["result"] for run in fact["runs"].values() if "result" in run] for fact in facts
+    ]
+    for same in zip(*results, strict=True):
+        for key in ("test", "valid", "best_epoch", "checkpoint", "world_size", "backend"):
+            assert len({json.dumps(result[key]) for result in same}) == 1, key
+        assert same[0]["world_size"] == len(facts) and same[0]["backend"] == "gloo"
+        assert 0 < same[0]["test"]["recall@10"] <= 1
+
+
+def test_models_with_loops_of_their_own_and_what_cannot_be_divided_are_refused(facts):
+    for fact in facts:
+        found = fact["runs"]
+        assert "loop of its own, RecBole's RecVAETrainer" in found["refused RecVAE"]
+        assert "clip_grad_norm is applied by RecBole to each" in found["refused BPR"]
+        assert "save_dataloaders" in found["refused MF_SL"]
+
+
+def test_losses_recorded_row_by_row_are_those_of_all_processes(facts):
+    if "MF_AdapTau" in facts[0]["runs"]:
+        rows = facts[0]["runs"]["MF_AdapTau"]["result"]["splits"]["train"]["rows"]
+        seen = facts[1]["runs"]["MF_AdapTau"]["state"]["loss.per_user.n_rows"].sum()
+        assert seen == -(-rows // len(facts)) * len(facts)
+
+
+def test_a_step_of_all_processes_is_a_step_of_one_on_all_their_rows(facts):
+    for model in ("MF_SL", "LightGCN_SL"):
+        one = facts[0]["steps"][model]["one"]
+        for fact in facts:
+            for name, grad in fact["steps"][model]["all"].items():
+                assert one[name].abs().max() > 1e-4
+                torch.testing.assert_close(grad, one[name], atol=1e-6, rtol=1e-5)
+
+
+def test_each_process_draws_negatives_of_its_own(facts):
+    draws = [fact["steps"]["draws"] for fact in facts]
+    for a in range(len(draws)):
+        for b in range(a):
+            assert (draws[a] != draws[b]).float().mean() > 0.8
+
+
+def test_every_row_is_taken_in_an_epoch_in_as_many_steps_by_each_process(facts):
+    steps = [fact["steps"] for fact in facts]
+    rows, size = len(steps[0]["items"]), len(facts)
+    for epoch in (0, 1):
+        batches = [step[f"rows {epoch}"] for step in steps]
+        assert len({tuple(map(len, each)) for each in batches}) == 1
+        assert {len(batch) for batch in batches[0][:-1]} == {20 // size}
+        taken = sorted(item for each in batches for batch in each for item in batch)
+        assert len(taken) == rows + -rows % size
+        left = list(taken)
+        for item in steps[0]["items"]:
+            left.remove(item)  # raises where a row was left out
+        assert len(left) < size
+    assert steps[0]["rows 0"] != steps[0]["rows 1"]
+
+
+def test_a_loss_may_look_at_all_rows_in_whole_batches(facts):
+    for fact in facts:
+        whole = fact["steps"]["whole 0"]
+        assert whole == facts[0]["steps"]["whole 0"]
+        assert sorted(item for batch in whole for item in batch) == sorted(fact["steps"]["items"])
+        assert len(whole[0]) == 20 // len(facts) * len(facts)
+
+
+# Evaluation --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("users", ["all", "few"])
+def test_every_metric_of_several_processes_is_that_of_one(facts, users):
+    for fact in facts:
+        together, alone = fact[users]["together"], fact[users]["alone"]
+        assert list(together) == list(alone) and len(alone) == 2 * (len(RANKING) - 1) + 1
+        assert alone["itemcoverage@5"] > 0 and alone["giniindex@5"] > 0
+        for name, value in alone.items():
+            assert together[name] == pytest.approx(value, abs=1e-12), name
+
+
+# What a run leaves -------------------------------------------------------------------------------
+
+
+def test_a_run_from_python_leaves_one_log_one_result_and_a_checkpoint_that_one_process_loads(toy):
+    settings = {**PAIR, "nproc": 2, "epochs": 2, "device": "cpu", "stopping_step": 9}
+    result = recbole_dsl.run("LightGCN_DSL", "toy", config_dict=settings)
+    assert result["world_size"] == 2 and result["settings"]["nproc"]["value"] == 2
+    saved = sorted(path.suffix for path in (toy / "saved").iterdir())
+    assert saved == [".json", ".pth"] and len(list(toy.rglob("events*"))) == 2  # and its hparams
+    log = next((toy / "log").rglob("*.log"))
+    assert len(list((toy / "log").rglob("*.log"))) == 1
+    assert log.read_text().count("epoch 1 training") == 1
+    written = json.loads(Path(result["checkpoint"]).with_suffix(".json").read_text())
+    assert written["test"] == result["test"] and written["backend"] == "gloo"
+
+    loaded = load(result["checkpoint"])
+    assert loaded.config["world_size"] == 1 and loaded.config["nproc"] == 1
+    state = checkpoint.read(result["checkpoint"])["state_dict"]
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.equal(tensor, state[name])
+    again = run(
+        "LightGCN_DSL", "toy", config_dict={**settings, "nproc": 1, "epochs": 0}, saved=False
+    )
+    assert again["world_size"] == 1 and again["backend"] is None
+
+
+# How runs fail -----------------------------------------------------------------------------------
+
+
+def _script(*arguments, command=(sys.executable,)):
+    return [*command, str(SCRIPT), "--dataset=toy", "--device=cpu", "--state=ERROR", *arguments]
+
+
+def _ended(command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_loss_that_is_not_finite_ends_all_processes_with_one_line(toy):
+    (toy / "many.yaml").write_text("nproc: 2\ntrain_batch_size: 64\n")
+    done = _ended(_script("-m", "MF_BPR", "--learning_rate=1e30", "--config_files=many.yaml"))
+    assert done.returncode == 1, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: the loss of MF_BPR is ")
+    assert not list(toy.rglob("*.pth"))
+
+
+def test_a_process_that_is_killed_ends_the_run_and_is_named(toy, monkeypatch):
+    (toy / "dying.py").write_text(
+        "import os, signal\n"
+        "from recbole.model.general_recommender import BPR\n"
+        "from recbole_dsl.distributed import world\n\n\n"
+        "class Dying(BPR):\n"
+        "    def calculate_loss(self, interaction):\n"
+        "        if world().rank == 1:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return super().calculate_loss(interaction)\n"
+    )
+    monkeypatch.syspath_prepend(toy)
+    settings = {"nproc": 2, "device": "cpu", "state": "ERROR", "embedding_size": 8}
+    with pytest.raises(launch.ProcessError, match="process 1 of 2 was ended by SIGKILL, often"):
+        run("dying:Dying", "toy", config_dict=settings)
+
+
+def test_ctrl_c_ends_all_processes(toy):
+    command = _script("-m", "MF_SL", "--nproc=2", "--epochs=100000", "--eval_step=0")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(toy.rglob("*.pth")):  # it trains
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines() == ["interrupted; the best checkpoint so far is kept"]
+
+
+def test_a_port_that_is_taken_is_one_line():
+    taken, port = taken_port()
+    with taken, pytest.raises(UsageError, match=f"port {port} cannot be used: Address already"):
+        run("MF_SL", "ml-100k", config_dict={"nproc": 2, "port": port, "device": "cpu"})
+
+
+def test_torchrun_starts_the_processes_too(toy):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2")
+    arguments = ("-m", "MF_SL", "--epochs=1", "--train_batch_size=64", "--result_file=x.json")
+    done = _ended(_script(*arguments, command=torchrun))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((toy / "x.json").read_text())["world_size"] == 2
+
+
+def test_two_machines_meet_at_the_port_of_the_first(toy):
+    taken, port = taken_port()
+    taken.close()
+    shared = ("-m", "MF_SL", "--epochs=1", "--train_batch_size=64", "--world_size=2")
+    commands = [
+        _script(*shared, f"--port={port}", f"--group_offset={offset}", f"--result_file={offset}")
+        for offset in (1, 0)
+    ]
+    with subprocess.Popen(commands[0], stderr=subprocess.PIPE, text=True) as second:
+        first = _ended(commands[1])
+        _, errors = second.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + errors
+    assert json.loads((toy / "0").read_text())["world_size"] == 2 and not (toy / "1").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"nproc": 0}, "nproc must be an integer >= 1, got 0"),
+        ({"nproc": "two"}, "nproc must be an integer, got 'two'"),
+        ({"nproc": 2, "world_size": 1}, "world_size must be -1 or at least nproc = 2, got 1"),
+        ({"nproc": 2, "group_offset": 1}, "group_offset 1 and nproc 2 go beyond the run's 2"),
+        ({"nproc": 2, "world_size": 4}, "means several machines, which have to be told"),
+        ({"port": 70000}, r"port must be in \[1, 65535\], got 70000"),
+        ({"nproc": 2, "train_batch_size": 1}, "train_batch_size must be at least the number of"),
+    ],
+)
+def test_settings_of_processes_are_checked(settings, message):
+    with pytest.raises(UsageError, match=message):
+        Config("MF_SL", "ml-100k", config_dict=settings)
+
+
+def test_each_process_gets_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    chosen = [choose_device("auto", True, "2,0", nproc=2, local_rank=rank)[0] for rank in (0, 1)]
+    assert chosen == [torch.device("cuda", 2), torch.device("cuda", 0)]
+    for ids in ("0", "1,1"):
+        with pytest.raises(UsageError, match=r"names 1 GPU\(s\) for nproc 2.*gpu_id=0,1, or"):
+            choose_device("auto", True, ids, nproc=2)
+    with pytest.raises(UsageError, match="gpu_id 3 is not there: CUDA devices 0 to 2"):
+        choose_device("auto", True, "0,3", nproc=2)
+    with pytest.raises(UsageError, match="device 'cuda:0' is one GPU, for nproc 2: leave device"):
+        choose_device("cuda:0", True, "0,1", nproc=2)
+    assert choose_device("cpu", True, "0", nproc=2)[0] == torch.device("cpu")
+
+
+def test_a_process_passes_its_error_on_as_it_is(tmp_path):
+    assert launch._told(tmp_path) is None
+    (tmp_path / "error.1").write_text(json.dumps(["NonFiniteLossError", "here"]))
+    told = launch._told(tmp_path)
+    assert type(told) is NonFiniteLossError and str(told) == "here"
