@@ -15,6 +15,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
+from recbole_dsl import partition
 from recbole_dsl.settings import UsageError
 
 # What one score of a full-sort step costs in bytes, from the score itself (4) to the copies that
@@ -69,30 +70,37 @@ def split_dataset(config, dataset):
     """Split a dataset and build the loaders.
 
     Returns:
-        (train, valid, test) loaders; valid and test are None where the split leaves them empty.
+        (train, valid, test) loaders, or (train, valid, test, test, ...) where several test sets are
+        asked for; valid and test are None where the split leaves them empty.
     Raises:
         UsageError: the split leaves nothing to train on, or RecBole refuses it.
     """
     cached = config["save_dataloaders"] or config["dataloaders_save_path"]
     loaders = load_split_dataloaders(config) if cached else None
-    if loaders is not None:
+    if loaders is not None and partition.same_split(loaders[0].config, config):
         dataset._change_feat_format()
         return loaders
     try:
-        parts = dataset.build()
+        parts = partition.build(config, dataset)
     except (ValueError, NotImplementedError, AssertionError) as error:
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
     if len(parts) == 2:
+        notes = parts[0].split_notes
         parts = [*_hold_out(config, parts[0]), parts[1]]
+        parts[0].split_notes = notes
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
     try:
-        samplers = create_samplers(config, dataset, parts)
+        samplers = create_samplers(config, dataset, parts[:3])
+        # Each test set has its own: what is masked is train and validation, never another test set.
+        for test in parts[3:]:
+            samplers += create_samplers(config, dataset, [*parts[:2], test])[2:]
     except ValueError as error:
         raise UsageError(f"dataset {config['dataset']!r}: {error}") from error
     loaders = [_train_loader(config, dataset, parts[0], samplers[0])]
-    for phase, part, sampler in zip(("valid", "test"), parts[1:], samplers[1:], strict=True):
+    phases = ["valid"] + ["test"] * (len(parts) - 2)
+    for phase, part, sampler in zip(phases, parts[1:], samplers[1:], strict=True):
         loader = _eval_loader(config, phase)
         loaders.append(loader(config, part, sampler, shuffle=False) if len(part) else None)
     if config["save_dataloaders"]:
@@ -102,9 +110,11 @@ def split_dataset(config, dataset):
 
 
 def _hold_out(config, part):
-    """Part without a random share ``benchmark_valid`` of its rows, and those rows, by seed."""
+    """Part without a random share ``benchmark_valid`` of its rows, and those rows, by split_seed
+    or seed."""
     rows = len(part)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
+    seed = config["seed"] if config["split_seed"] is None else config["split_seed"]
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
     held = round(rows * config["benchmark_valid"])
     valid, train = order[:held].sort().values, order[held:].sort().values
     return [part.copy(part.inter_feat[index]) for index in (train, valid)]
@@ -124,7 +134,7 @@ def _train_loader(config, dataset, part, sampler):
 def split_summary(loaders):
     """Rows, users and items of each part: ``{"train": {"rows": ..., ...}, ...}``."""
     summary = {}
-    for phase, loader in zip(("train", "valid", "test"), loaders, strict=True):
+    for phase, loader in zip(partition.part_names(loaders[0].config), loaders, strict=True):
         if loader is None:
             summary[phase] = {"rows": 0, "users": 0, "items": 0}
             continue
@@ -136,6 +146,12 @@ def split_summary(loaders):
             "items": int(torch.unique(items).numel()),
         }
     return summary
+
+
+def split_card(loaders):
+    """How the split was made and the popularity of its parts: :func:`partition.card`."""
+    parts = [loader and loader._dataset for loader in loaders]
+    return partition.card(dict(zip(partition.part_names(loaders[0].config), parts, strict=True)))
 
 
 def log_split(summary):

@@ -12,7 +12,7 @@ import torch
 from recbole.utils import init_logger, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_dsl import checkpoint, data, memory, result
+from recbole_dsl import checkpoint, data, memory, partition, result
 from recbole_dsl.config import Config
 from recbole_dsl.settings import UsageError
 from recbole_dsl.trainer import restore, trainer_class
@@ -95,9 +95,11 @@ def _run(config, saved):
     whole = data.load_dataset(config)
     logger.info(whole)
     loaders = data.split_dataset(config, whole)
-    train, valid, test = loaders
+    train, valid, *tests = loaders
     splits = data.split_summary(loaders)
     data.log_split(splits)
+    card = data.split_card(loaders)
+    partition.log_card(card)
 
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, train._dataset).to(config["device"])
@@ -108,7 +110,10 @@ def _run(config, saved):
     show_progress = config["show_progress"] and sys.stderr.isatty()
     try:
         best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
-        tested = trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+        tested = [
+            trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+            for test in tests
+        ]
     finally:
         trainer.tensorboard.close()
 
@@ -116,24 +121,27 @@ def _run(config, saved):
         "model": config["model"],
         "dataset": config["dataset"],
         "splits": splits,
+        "split_card": card,
         "settings": config.settings(),
         "seed": config["seed"],
         "versions": result.versions(),
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
-        "test": tested,
+        "test": tested[0],
         "seconds": time.perf_counter() - started,
         "peak_memory_mb": memory.peak_mb(),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
+    if len(tests) > 1:
+        report["tests"] = partition.tests_by_name(list(splits)[2:], tested)
     _publish(config, trainer, report, saved)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": trainer.best_valid,
-        "test_result": tested,
+        "test_result": tested[0],
     }
 
 
@@ -194,7 +202,7 @@ def load(path, device=None):
     state = checkpoint.read(path)
     settings = dict(state["config"], device=device or "auto")
     config = Config(state["model"], state["dataset"], config_dict=settings)
-    train, _, _ = data.split_dataset(config, data.load_dataset(config))
+    train, *_ = data.split_dataset(config, data.load_dataset(config))
     if data.fingerprint(train) != state["fingerprint"]:
         raise UsageError(
             f"{path}: the training rows of {state['dataset']!r} are not those it was trained on: "
