@@ -210,13 +210,12 @@ class Config(HostConfig):
     def _check_dataset(self):
         folder = Path(self.final_config_dict["data_path"])
         parts = self.final_config_dict.get("benchmark_filename")
-        if parts and (
-            not isinstance(parts, list) or len(parts) < 2 or len(set(parts)) < len(parts)
-        ):
+        several = isinstance(parts, list) and len(parts) > 1 and len(set(parts)) == len(parts)
+        if parts and not several:
             raise UsageError(
                 "benchmark_filename must name three parts, such as [train, valid, test], or two, "
-                "[train, test], or more for several test sets, [train, valid, test_iid, test_shift], "
-                f"got {parts!r}"
+                "[train, test], or more for several test sets, [train, valid, test_iid, "
+                f"test_popularity], got {parts!r}"
             )
         names = [f"{self.dataset}.{part}.inter" for part in parts] if parts else []
         names = names or [f"{self.dataset}.inter"]

@@ -77,7 +77,7 @@ def split_dataset(config, dataset):
     """
     cached = config["save_dataloaders"] or config["dataloaders_save_path"]
     loaders = load_split_dataloaders(config) if cached else None
-    if loaders is not None and partition.same_split(loaders[0].config, config):
+    if loaders is not None and partition.same_split(loaders[0]._dataset.config, config):
         dataset._change_feat_format()
         return loaders
     try:
