@@ -86,9 +86,7 @@ def split_dataset(config, dataset):
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
     if len(parts) == 2:
-        notes = parts[0].split_notes
         parts = [*_hold_out(config, parts[0]), parts[1]]
-        parts[0].split_notes = notes
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
     try:

@@ -180,3 +180,9 @@ def test_splits_know_nothing_of_recbole_or_torch():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_share_that_a_float_cannot_hold_is_not_rounded_down_one_too_far():
+    assert 100 * 0.29 < 29
+    split = popularity_split(np.arange(100) % 5, np.zeros(100, int), [0.61, 0.1, 0.29], seed=0)
+    assert len(split.parts["test"]) == 29 and len(split.parts["valid"]) == 10
