@@ -47,7 +47,7 @@ CASES = {
 def interactions(rows):
     """Users, items with a long tail, and times, of as many rows as asked for."""
     rng = np.random.default_rng(0)
-    items = (rng.pareto(1.0, rows) * 200).astype(np.int32) % ITEMS
+    items = ((rng.pareto(1.0, rows) * 200) % ITEMS).astype(np.int32)
     return rng.integers(0, USERS, rows, np.int32), items, rng.integers(0, 10**6, rows, np.int32)
 
 
