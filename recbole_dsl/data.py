@@ -129,10 +129,15 @@ def _train_loader(config, dataset, part, sampler):
     return loader(config, part, sampler, shuffle=config["shuffle"])
 
 
+def part_names(loaders):
+    """Names of the parts that the loaders serve: train, valid, test or the several test sets."""
+    return partition.part_names(loaders[0]._dataset.config)  # not all of RecBole's loaders have one
+
+
 def split_summary(loaders):
     """Rows, users and items of each part: ``{"train": {"rows": ..., ...}, ...}``."""
     summary = {}
-    for phase, loader in zip(partition.part_names(loaders[0].config), loaders, strict=True):
+    for phase, loader in zip(part_names(loaders), loaders, strict=True):
         if loader is None:
             summary[phase] = {"rows": 0, "users": 0, "items": 0}
             continue
@@ -148,8 +153,8 @@ def split_summary(loaders):
 
 def split_card(loaders):
     """How the split was made and the popularity of its parts: :func:`partition.card`."""
-    parts = [loader and loader._dataset for loader in loaders]
-    return partition.card(dict(zip(partition.part_names(loaders[0].config), parts, strict=True)))
+    parts = [None if loader is None else loader._dataset for loader in loaders]
+    return partition.card(dict(zip(part_names(loaders), parts, strict=True)))
 
 
 def log_split(summary):

@@ -9,7 +9,7 @@ import torch
 
 import recbole_dsl
 from recbole_dsl.config import Config
-from recbole_dsl.data import load_dataset, split_card, split_dataset
+from recbole_dsl.data import load_dataset, split_card, split_dataset, split_summary
 from recbole_dsl.settings import UsageError
 from recbole_dsl.splits.files import write_split
 
@@ -168,6 +168,16 @@ def test_a_temporal_test_set_beside_an_iid_one():
     left_out = result["split_card"]["left_out"]["test_temporal"]
     assert result["splits"]["test_temporal"]["rows"] == 20000 - sum(left_out.values()) < 3000
     assert set(result["tests"]) == {"iid", "temporal"}
+
+
+def test_knowledge_graph_models_take_the_split_too():
+    fields = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"]}
+    fields["link"] = ["item_id", "entity_id"]
+    loaders = _loaders("ml-100k", "CKE", **BOTH, load_col=fields)
+    sizes = split_summary(loaders)
+    assert list(sizes) == ["train", "valid", "test_iid", "test_popularity"]
+    # RecBole drops the rows of items that the graph lacks before anything is split.
+    assert sizes["test_popularity"] == {"rows": 19510, "users": 936, "items": 1470}
 
 
 def test_validation_may_be_empty(shop):
