@@ -24,6 +24,7 @@ setup(
         "recbole_dsl.losses",
         "recbole_dsl.models",
         "recbole_dsl.properties",
+        "recbole_dsl.splits",
     ],
     # properties/ stays at the top of the repository, where RecBole's users look for it, and is
     # installed inside the package, where it cannot clash with another one's.

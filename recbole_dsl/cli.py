@@ -31,6 +31,7 @@ pair), the dataset's, --config_files, the command line.
 
   python run_recbole_dsl.py --model=LightGCN_DSL --dataset=ml-100k
   python run_recbole_dsl.py -m MF_SL --tau=0.1 --train_neg_sample_args="{sample_num: 500}"
+  python run_recbole_dsl.py -m MF_SL --eval_args="{split: {PS: [0.7, 0.1, 0.2]}}"
   python run_recbole_dsl.py -m BPR --metrics="[Recall, NDCG]" --topk="[10, 20]" --device=cpu
 """
 

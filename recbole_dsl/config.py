@@ -11,7 +11,7 @@ from pathlib import Path
 import recbole
 from recbole.config import Config as HostConfig
 
-from recbole_dsl import checks, compat, settings
+from recbole_dsl import checks, compat, partition, settings
 from recbole_dsl.device import choose_device
 from recbole_dsl.distributed import world
 from recbole_dsl.models.recommender import check_settings
@@ -178,6 +178,7 @@ class Config(HostConfig):
         checks.valid_metric(values["valid_metric"], values["metrics"], values["topk"])
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
+        values["test_sets"] = partition.check_settings(values, self.model_class.type)
         checks.share("benchmark_valid", values["benchmark_valid"])
         checks.mebibytes("eval_memory", values["eval_memory"])
         values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
@@ -213,10 +214,12 @@ class Config(HostConfig):
     def _check_dataset(self):
         folder = Path(self.final_config_dict["data_path"])
         parts = self.final_config_dict.get("benchmark_filename")
-        if parts and (not isinstance(parts, list) or len(parts) not in (2, 3)):
+        several = isinstance(parts, list) and len(parts) > 1 and len(set(parts)) == len(parts)
+        if parts and not several:
             raise UsageError(
                 "benchmark_filename must name three parts, such as [train, valid, test], or two, "
-                f"[train, test], got {parts!r}"
+                "[train, test], or more for several test sets, [train, valid, test_iid, "
+                f"test_popularity], got {parts!r}"
             )
         names = [f"{self.dataset}.{part}.inter" for part in parts] if parts else []
         names = names or [f"{self.dataset}.inter"]

@@ -16,7 +16,7 @@ from recbole.data.utils import get_dataloader, load_split_dataloaders, save_spli
 from recbole.sampler import KGSampler
 from recbole.utils import ModelType, init_seed
 
-from recbole_dsl import shards
+from recbole_dsl import partition, shards
 from recbole_dsl.fullsort import BatchedFullSortLoader
 from recbole_dsl.loading.dataset import ArrayDataset, take
 from recbole_dsl.loading.phases import Clock
@@ -100,17 +100,18 @@ def split_dataset(config, dataset):
     """Split a dataset and build the loaders.
 
     Returns:
-        (train, valid, test) loaders; valid and test are None where the split leaves them empty.
+        (train, valid, test) loaders, or (train, valid, test, test, ...) where several test sets are
+        asked for; valid and test are None where the split leaves them empty.
     Raises:
         UsageError: the split leaves nothing to train on, or RecBole refuses it.
     """
     cached = config["save_dataloaders"] or config["dataloaders_save_path"]
     loaders = load_split_dataloaders(config) if cached else None
-    if loaders is not None:
+    if loaders is not None and partition.same_split(loaders[0]._dataset.config, config):
         dataset._change_feat_format()
         return loaders
     try:
-        parts = dataset.build()
+        parts = partition.build(config, dataset)
     except (ValueError, NotImplementedError, AssertionError) as error:
         split = config["eval_args"]["split"]
         raise UsageError(f"eval_args: split {split!r} cannot be made: {error}") from error
@@ -119,10 +120,14 @@ def split_dataset(config, dataset):
         parts = [*_hold_out(config, parts[0]), parts[1]]
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
-    samplers = _samplers(config, dataset, parts)
+    samplers = _samplers(config, dataset, parts[:3])
+    for test in parts[3:]:  # each test set has its own
+        samplers += _samplers(config, dataset, [*parts[:2], test])[2:]
     loaders = [shards.divide(_train_loader(config, dataset, parts[0], samplers[0]), config)]
-    for at, phase in enumerate(("valid", "test"), start=1):
-        loaders.append(_eval_loader(config, phase, parts[at], samplers[at], parts[:at]))
+    for at in range(1, len(parts)):
+        phase = "valid" if at == 1 else "test"
+        earlier = parts[: min(at, 2)]  # what is masked: train and validation, no other test set
+        loaders.append(_eval_loader(config, phase, parts[at], samplers[at], earlier))
     if config["save_dataloaders"]:
         save_split_dataloaders(config, dataloaders=loaders)
         loaders = load_split_dataloaders(config)  # saving takes the generators out of the loaders
@@ -131,9 +136,11 @@ def split_dataset(config, dataset):
 
 
 def _hold_out(config, part):
-    """Part without a random share ``benchmark_valid`` of its rows, and those rows, by seed."""
+    """Part without a random share ``benchmark_valid`` of its rows, and those rows, by split_seed
+    or seed."""
     rows = len(part)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(config["seed"]))
+    seed = config["seed"] if config["split_seed"] is None else config["split_seed"]
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
     held = round(rows * config["benchmark_valid"])
     valid, train = order[:held].sort().values, order[held:].sort().values
     return [take(part, index) for index in (train, valid)]
@@ -150,10 +157,15 @@ def _train_loader(config, dataset, part, sampler):
     return loader(config, part, sampler, shuffle=config["shuffle"])
 
 
+def part_names(loaders):
+    """Names of the parts that the loaders serve: train, valid, test or the several test sets."""
+    return partition.part_names(loaders[0]._dataset.config)  # not all of RecBole's loaders have one
+
+
 def split_summary(loaders):
     """Rows, users and items of each part: ``{"train": {"rows": ..., ...}, ...}``."""
     summary = {}
-    for phase, loader in zip(("train", "valid", "test"), loaders, strict=True):
+    for phase, loader in zip(part_names(loaders), loaders, strict=True):
         if loader is None:
             summary[phase] = {"rows": 0, "users": 0, "items": 0}
             continue
@@ -165,6 +177,12 @@ def split_summary(loaders):
             "items": int(torch.bincount(items).count_nonzero()),
         }
     return summary
+
+
+def split_card(loaders):
+    """How the split was made and the popularity of its parts: :func:`partition.card`."""
+    parts = [None if loader is None else loader._dataset for loader in loaders]
+    return partition.card(dict(zip(part_names(loaders), parts, strict=True)))
 
 
 def log_split(summary):

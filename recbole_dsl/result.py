@@ -40,8 +40,10 @@ def write(path, result):
 
 
 def table(result, decimals=4):
-    """Validation and test metrics, a row each, as text."""
-    rows = [(name, result[name]) for name in ("valid", "test") if result[name]]
+    """Validation and test metrics, a row each, as text; a row for each of several test sets."""
+    tests = {f"test_{name}": metrics for name, metrics in result.get("tests", {}).items()}
+    measured = {"valid": result["valid"], **(tests or {"test": result["test"]})}
+    rows = [(name, metrics) for name, metrics in measured.items() if metrics]
     if not rows:
         return "no validation and no test rows: nothing was measured"
     names = list(rows[0][1])

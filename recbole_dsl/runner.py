@@ -12,7 +12,7 @@ import torch
 from recbole.utils import init_logger, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_dsl import checkpoint, data, distributed, launch, memory, result
+from recbole_dsl import checkpoint, data, distributed, launch, memory, partition, result
 from recbole_dsl.config import Config
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
@@ -111,12 +111,14 @@ def _run(config, saved):
         whole = data.load_dataset(config)
     logger.info(whole)
     loaders = data.split_dataset(config, whole)
-    train, valid, test = loaders
+    train, valid, *tests = loaders
     splits = data.split_summary(loaders)
     data.log_split(splits)
     fingerprint = data.fingerprint(train)
     if len(set(distributed.from_all(fingerprint))) > 1:
         raise UsageError(f"dataset {config['dataset']!r}: processes have read different rows")
+    card = data.split_card(loaders)
+    partition.log_card(card)
 
     clock = Clock()
     init_seed(config["seed"], config["reproducibility"])
@@ -131,7 +133,10 @@ def _run(config, saved):
     show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
     try:
         best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
-        tested = trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+        tested = [
+            trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+            for test in tests
+        ]
     finally:
         trainer.tensorboard.close()
 
@@ -139,26 +144,29 @@ def _run(config, saved):
         "model": config["model"],
         "dataset": config["dataset"],
         "splits": splits,
+        "split_card": card,
         "settings": config.settings(),
         "seed": config["seed"],
         "versions": result.versions(),
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
-        "test": tested,
+        "test": tested[0],
         "seconds": time.perf_counter() - started,
         "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
         "world_size": place.size,
         "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
+    if len(tests) > 1:
+        report["tests"] = partition.tests_by_name(list(splits)[2:], tested)
     _publish(config, trainer, report, saved)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": trainer.best_valid,
-        "test_result": tested,
+        "test_result": tested[0],
     }
 
 
@@ -227,7 +235,7 @@ def load(path, device=None):
     one_process = dict(nproc=1, world_size=-1, group_offset=0)
     settings = dict(state["config"], device=device or "auto", **one_process)
     config = Config(state["model"], state["dataset"], config_dict=settings)
-    train, _, _ = data.split_dataset(config, data.load_dataset(config))
+    train, *_ = data.split_dataset(config, data.load_dataset(config))
     if data.fingerprint(train) != state["fingerprint"]:
         raise UsageError(
             f"{path}: the training rows of {state['dataset']!r} are not those it was trained on: "
