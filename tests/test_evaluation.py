@@ -124,10 +124,15 @@ def test_the_top_in_blocks_of_users_and_items_gives_recboles_metrics(blocks, mon
     _assert_equal_metrics(ours, _host_result(config, net, train, stock))
 
 
-def test_a_user_with_fewer_than_k_items_left_counts_as_in_recbole():
+def test_a_user_with_fewer_than_k_items_left_counts_as_in_recbole(monkeypatch):
     """Masked items then fill the list, which coverage and popularity count."""
+    monkeypatch.setattr(topk, "_ITEMS", 100)  # more than one block of items
     config, net, trainer, test, train, valid = _trained(
-        "MF_SL", metrics=TOPK_ONLY, topk=[1500], valid_metric="recall@1500", epochs=0
+        "MF_SL",
+        metrics=["Recall", "ItemCoverage", "AveragePopularity", "GiniIndex"],
+        topk=[1500],
+        valid_metric="recall@1500",
+        epochs=0,
     )
     assert bool((1682 - test.held_out.history.counts < 1500).any())
     _freeze_scores(net, test)
