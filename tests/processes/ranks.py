@@ -113,18 +113,30 @@ def runs(models, fails):
     from recbole_dsl import runner
     from recbole_dsl.settings import UsageError
 
-    trainers, build = [], runner.trainer_class
-    runner.trainer_class = lambda config: (
-        lambda *a: trainers.append(build(config)(*a)) or trainers[-1]
-    )
-    facts = {}
+    trainers, steps, original, facts = [], [], runner.trainer_class, {}
+
+    def remembering(config):
+        def build(*args):
+            trainers.append(trainer := original(config)(*args))
+
+            def note_weights(*_):
+                steps.append(sum(p.double().sum().item() for p in trainer.model.parameters()))
+
+            trainer.optimizer.register_step_post_hook(note_weights)
+            return trainer
+
+        return build
+
+    runner.trainer_class = remembering
     for model, settings in models:
-        result = runner.run(model, "toy", config_dict={**QUICK, **settings})
+        steps.clear()
+        # Not saved: to load the best checkpoint would make all weights equal.
+        result = runner.run(model, "toy", config_dict={**QUICK, **settings}, saved=False)
         net = trainers[-1].model
         state = {**net.state_dict()}
         if hasattr(net, "sampler"):
             state.update({f"buffer {k}": v for k, v in net.loss.named_buffers()})
-        facts[model] = {"result": result, "state": state}
+        facts[model] = {"result": result, "state": state, "steps": list(steps)}
     for model, settings in fails:
         try:
             runner.run(model, "toy", config_dict={**QUICK, **settings})
