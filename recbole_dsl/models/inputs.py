@@ -62,7 +62,11 @@ class BatchInputs:
             return (self._look_up(self.items, self._tables[1]),)
         drawn = self._drawn
         ids = (self.items, drawn.drawn.view(-1), drawn.own)
-        rows = self._look_up(torch.cat(ids), self._tables[1])
+        index = torch.cat(ids)
+        if len(index) < len(self._tables[1]) or self._sparse:
+            rows = self._look_up(index, self._tables[1])
+        else:  # fewer items to bring to unit length than rows
+            rows = embedding(index, self.item_table)
         positive, shared, own = rows.split([len(part) for part in ids])
         return positive, shared.view(*drawn.drawn.shape, -1), own
 
