@@ -78,7 +78,7 @@ def test_blocks_hold_positives_of_some_rows_which_are_replaced():
 def test_cosines_are_inner_products_of_unit_vectors_and_similarity_has_no_gradient():
     tables = tuple((3 * torch.randn(n, D)).double().requires_grad_() for n in (U, N_ITEMS))
     user, item = (torch.nn.functional.normalize(table, dim=1) for table in tables)
-    for block in (1, 3):
+    for block in (1, 3, 100):  # all items, items once, the rows looked up
         inputs, _ = _inputs(block, cosine=True, tables=tables)
         assert not inputs.item_similarity.requires_grad
         expected = (item[ITEMS].unsqueeze(1) * item[inputs.negatives]).sum(dim=2)
