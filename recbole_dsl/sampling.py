@@ -60,11 +60,16 @@ class SharedDraw(NamedTuple):
     columns: torch.Tensor
 
     def per_row(self, shared, own):
-        """What each row has of values of its block's items (B, M) and of ``own`` (C,): (B, M).
+        """What each row has of values of its block's items and of ``own`` (C,): (B, M).
 
-        ``shared`` is overwritten.
+        ``shared``, (B, M) or, where all blocks are full, (N, R, M), is overwritten: it should be no
+        view, of which autograd would make a copy.
         """
-        return shared.index_put_((self.rows, self.columns), own)
+        if shared.dim() == 2:
+            return shared.index_put_((self.rows, self.columns), own)
+        block = self.rows.div(self.block, rounding_mode="floor")
+        place = (block, self.rows - block * self.block, self.columns)
+        return shared.index_put_(place, own).flatten(0, 1)
 
 
 class SpareDraw(NamedTuple):
@@ -85,7 +90,11 @@ class SpareDraw(NamedTuple):
     columns: torch.Tensor
 
     def per_row(self, shared, own):
-        """What each row has of values of its block's items (B, M + E) and of its own (B,)."""
+        """What each row has of values of its block's items and of its own (B,): (B, M).
+
+        ``shared`` is (B, M + E) or, where all blocks are full, (N, R, M + E).
+        """
+        shared = shared.flatten(0, 1) if shared.dim() == 3 else shared
         return torch.cat([shared, own.unsqueeze(1)], dim=1).gather(1, self.columns)
 
 

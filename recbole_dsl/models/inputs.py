@@ -139,15 +139,18 @@ class BatchInputs:
 
 
 def _by_block(vectors, shared, block):
-    """Products of (B, D) vectors, in blocks of R rows, with the block's own (N, M, D): (B, M)."""
-    whole = len(vectors) // block
-    if whole == 0:
+    """Products of (B, D) vectors, in blocks of R rows, with the block's own (N, M, D).
+
+    Returns:
+        (B, M), or (N, R, M) where there are several blocks and all are full; no view of anything.
+    """
+    if len(shared) == 1:
         return vectors @ shared[0].T
+    whole = len(vectors) // block
     head = vectors[: whole * block].view(whole, block, -1) @ shared[:whole].mT
-    head = head.view(whole * block, -1)
     if whole == len(shared):
         return head
-    return torch.cat([head, vectors[whole * block :] @ shared[whole].T])
+    return torch.cat([head.flatten(0, 1), vectors[whole * block :] @ shared[whole].T])
 
 
 OFFERED = (
