@@ -1,8 +1,6 @@
 """The command line of the importer."""
 
-import sys
-
-from recbole_dsl import settings
+from recbole_dsl import commands, settings
 from recbole_dsl.importer.convert import import_interactions
 from recbole_dsl.importer.report import report
 from recbole_dsl.settings import UsageError, did_you_mean, split_flags
@@ -88,16 +86,4 @@ def _value(key, text):
 
 def main(arguments=None):
     """Run the command line; returns the exit code: 0, or 2 for bad input."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if any(flag in arguments for flag in ("-h", "--help")):
-        print(_HELP, end="")
-        return 0
-    try:
-        print(report(import_interactions(**parse(arguments))))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
-        return 130
-    return 0
+    return commands.run(lambda words: report(import_interactions(**parse(words))), _HELP, arguments)

@@ -1,10 +1,8 @@
 """The command line of the splits."""
 
-import sys
-
 from texttable import Texttable
 
-from recbole_dsl import settings
+from recbole_dsl import commands, settings
 from recbole_dsl.settings import UsageError, did_you_mean, split_flags
 from recbole_dsl.splits import options
 from recbole_dsl.splits.files import write_split
@@ -107,16 +105,4 @@ def report(result):
 
 def main(arguments=None):
     """Run the command line; returns the exit code: 0, or 2 for bad input."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if any(flag in arguments for flag in ("-h", "--help")):
-        print(_HELP, end="")
-        return 0
-    try:
-        print(report(write_split(**parse(arguments))))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
-        return 130
-    return 0
+    return commands.run(lambda words: report(write_split(**parse(words))), _HELP, arguments)
