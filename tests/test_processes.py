@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -225,13 +226,22 @@ def test_a_process_that_is_killed_ends_the_run_and_is_named(toy, monkeypatch):
         run("dying:Dying", "toy", config_dict=settings)
 
 
+def _heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+
+
 def test_ctrl_c_ends_all_processes(toy):
     command = _script("-m", "MF_SL", "--nproc=2", "--epochs=100000", "--eval_step=0")
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while not list(toy.rglob("*.pth")):  # it trains
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+    options = dict(stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c)
+    with subprocess.Popen(command, **options) as process:
+        try:
+            while not list(toy.rglob("*.pth")):  # it trains
+                assert process.poll() is None
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert errors.splitlines() == ["interrupted; the best checkpoint so far is kept"]
 
@@ -259,8 +269,11 @@ def test_two_machines_meet_at_the_port_of_the_first(toy):
         for offset in (1, 0)
     ]
     with subprocess.Popen(commands[0], stderr=subprocess.PIPE, text=True) as second:
-        first = _ended(commands[1])
-        _, errors = second.communicate(timeout=60)
+        try:
+            first = _ended(commands[1])
+            _, errors = second.communicate(timeout=60)
+        finally:
+            second.kill()
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + errors
     assert json.loads((toy / "0").read_text())["world_size"] == 2 and not (toy / "1").exists()
 
