@@ -87,7 +87,7 @@ def test_dok_update_sets_entries():
 
 def test_recboles_lightgcn_graph_is_the_normalised_adjacency(make_dataset):
     name = make_dataset("toy", PAIRS)
-    few = {"topk": [2], "valid_metric": "MRR@2"}  # there are fewer items than RecBole's default of 10
+    few = {"topk": [2], "valid_metric": "MRR@2"}  # fewer items than 10
     config = Config("LightGCN", name, config_dict=few)
     dataset = load_dataset(config)
     train = split_dataset(config, dataset)[0]._dataset
