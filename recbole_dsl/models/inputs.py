@@ -5,6 +5,7 @@ from functools import cached_property
 import torch
 from torch.nn.functional import embedding, normalize
 
+from recbole_dsl.models.products import by_block, by_row
 from recbole_dsl.sampling import draw_ids
 
 # Inputs for which negatives are scored, not only drawn.
@@ -99,11 +100,10 @@ class BatchInputs:
             as_scored: function of the item vectors before they are multiplied.
         """
         drawn = self._drawn
-        if self._own_rows:  # score all items, pick out the M wanted
-            product = vectors @ as_scored(self.item_table).T
-            return product.gather(1, drawn).to(vectors.dtype)
+        if self._own_rows:
+            return by_row(vectors, as_scored(self.item_table), drawn)
         shared, own = as_scored(self._items[1]), as_scored(self._items[2])
-        product = _by_block(vectors, shared, drawn.block).to(vectors.dtype)
+        product = by_block(vectors, shared, drawn.block).to(vectors.dtype)
         return drawn.per_row(product, (embedding(drawn.rows, vectors) * own).sum(dim=1))
 
     @cached_property
@@ -136,21 +136,6 @@ class BatchInputs:
     def in_batch_positive(self):
         """(B, B) bool, whether the column's item is a training positive of the row's user."""
         return self._positives.among(self.users, self.items)
-
-
-def _by_block(vectors, shared, block):
-    """Products of (B, D) vectors, in blocks of R rows, with the block's own (N, M, D).
-
-    Returns:
-        (B, M), or (N, R, M) where there are several blocks and all are full; no view of anything.
-    """
-    if len(shared) == 1:
-        return vectors @ shared[0].T
-    whole = len(vectors) // block
-    head = vectors[: whole * block].view(whole, block, -1) @ shared[:whole].mT
-    if whole == len(shared):
-        return head
-    return torch.cat([head.flatten(0, 1), vectors[whole * block :] @ shared[whole].T])
 
 
 OFFERED = (
