@@ -22,6 +22,7 @@ setup(
         "recbole_dsl.importer",
         "recbole_dsl.loading",
         "recbole_dsl.losses",
+        "recbole_dsl.metrics",
         "recbole_dsl.models",
         "recbole_dsl.properties",
         "recbole_dsl.splits",
@@ -46,10 +47,11 @@ setup(
         "tensorboard>=2.5",
         "texttable>=0.9",
         "psutil>=5.9",
+        "plotly>=5.10",
     ],
     extras_require={
         "parquet": ["pyarrow>=10"],  # the importer reads parquet files
-        "test": ["pytest>=8", "ruff", "pyarrow>=10"],
+        "test": ["pytest>=8", "ruff", "pyarrow>=10", "playwright>=1.40"],
     },
     entry_points={"console_scripts": ["run_recbole_dsl=recbole_dsl.cli:main"]},
     classifiers=[

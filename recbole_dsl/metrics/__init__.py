@@ -1,0 +1,1 @@
+"""Metrics that RecBole lacks, as functions of arrays. Knows nothing of RecBole."""

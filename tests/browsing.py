@@ -1,0 +1,37 @@
+"""Headless Chromium, for tests that look at a page as its reader does."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def opened(path, width=1200, height=900):
+    """The page of a file in headless Chromium, with its plots drawn: (page, errors).
+
+    ``page`` is Playwright's; ``errors`` lists what the console called an error, exceptions that the
+    page did not catch, and whatever it asked the network for. Skips the test where there is no
+    Chromium, unless RECBOLE_DSL_NEEDS_BROWSER is set, as in CI.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None and os.environ.get("RECBOLE_DSL_NEEDS_BROWSER"):
+        pytest.fail("no Chromium on this machine, and RECBOLE_DSL_NEEDS_BROWSER is set")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
+    errors = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda sent: sent.url.startswith("http") and errors.append(sent.url))
+        page.goto(f"file://{path}")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.plotly-graph-div')].every(g => g.querySelector('svg'))"
+        )
+        yield page, errors
+        browser.close()
