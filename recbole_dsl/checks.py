@@ -1,10 +1,14 @@
 """Checks of single settings that every run has. Each raises UsageError with one line."""
 
+import math
+
 from recbole.evaluator.register import metrics_dict
+from recbole.utils import ModelType
 
 from recbole_dsl import settings
 from recbole_dsl.settings import UsageError, did_you_mean
 
+MASKS = ("train_valid", "train")
 LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
 
 
@@ -61,6 +65,48 @@ def _keys(setting, value, known):
 def eval_args(arguments):
     """``eval_args`` has RecBole's four keys; what they hold is for RecBole to check."""
     _keys("eval_args", arguments, ("split", "group_by", "order", "mode"))
+
+
+def mask_at_test(values, model_type):
+    """``mask_at_test`` is a word we know, and "train" goes with a ranking of all items."""
+    value, mode = values["mask_at_test"], values["eval_args"].get("mode")
+    if value not in MASKS:
+        allowed = " or ".join(MASKS)
+        hint = did_you_mean(value, MASKS)
+        raise UsageError(f"mask_at_test must be {allowed}, got {value!r}{hint}")
+    if value == MASKS[0]:
+        return
+    mode = mode.get("test") if isinstance(mode, dict) else mode
+    if mode != "full":
+        raise UsageError(f"mask_at_test {value} needs eval_args mode full at test, got {mode!r}")
+    if values["repeatable"] or model_type == ModelType.SEQUENTIAL:
+        raise UsageError(
+            f"mask_at_test {value}: nothing is masked where a user may meet an item again "
+            "(repeatable: True, sequential models)"
+        )
+
+
+def train_noise(values, spec, model_type):
+    """``train_noise``: two numbers >= 0, for models that can take them."""
+    noise = values["train_noise"]
+    known = ("false_positive", "false_negative")
+    _keys("train_noise", noise, known)
+    for key in known:
+        value = noise[key]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value < math.inf:
+            raise UsageError(f"{key} of train_noise must be a number >= 0, got {value!r}")
+    if noise["false_negative"] and not spec.backbone:
+        raise UsageError(
+            f"train_noise: false_negative is for <Backbone>_<Loss>; {spec.name} draws its "
+            "negatives by RecBole's sampler"
+        )
+    plain = ModelType.GENERAL, ModelType.TRADITIONAL, ModelType.KNOWLEDGE
+    if noise["false_positive"] and model_type not in plain:
+        raise UsageError(
+            f"train_noise: false_positive is for models of users and items; {spec.name} reads more "
+            "of a row than the two"
+        )
 
 
 def share(name, value):

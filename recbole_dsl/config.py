@@ -179,6 +179,8 @@ class Config(HostConfig):
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
         values["test_sets"] = partition.check_settings(values, self.model_class.type)
+        checks.mask_at_test(values, self.model_class.type)
+        checks.train_noise(values, self.spec, self.model_class.type)
         checks.share("benchmark_valid", values["benchmark_valid"])
         checks.mebibytes("eval_memory", values["eval_memory"])
         values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
@@ -281,6 +283,8 @@ def _owners():
     """Setting -> names of the models whose own property file has it."""
     owners = {}
     own = settings.properties_dir()
+    for key in read_yaml(own / "pair.yaml"):
+        owners.setdefault(key, []).append("<Backbone>_<Loss>")
     for folder in (own / "backbone", own / "loss", own / "model", _HOST_PROPERTIES / "model"):
         for path in sorted(folder.glob("*.yaml")):
             name = f"*_{path.stem}" if folder == own / "loss" else path.stem

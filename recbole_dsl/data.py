@@ -118,6 +118,8 @@ def split_dataset(config, dataset):
     clock = Clock()
     if len(parts) == 2:
         parts = [*_hold_out(config, parts[0]), parts[1]]
+    if len(parts[0]) and config["train_noise"]["false_positive"]:
+        parts = partition.with_false_positives(config, parts)
     if len(parts[0]) == 0:
         raise UsageError(f"eval_args: {config['eval_args']['split']} leaves no row to train on")
     samplers = _samplers(config, dataset, parts[:3])
@@ -126,7 +128,8 @@ def split_dataset(config, dataset):
     loaders = [shards.divide(_train_loader(config, dataset, parts[0], samplers[0]), config)]
     for at in range(1, len(parts)):
         phase = "valid" if at == 1 else "test"
-        earlier = parts[: min(at, 2)]  # what is masked: train and validation, no other test set
+        # What is masked: train, and at test validation, but no other test set.
+        earlier = parts[: 1 if config["mask_at_test"] == "train" else min(at, 2)]
         loaders.append(_eval_loader(config, phase, parts[at], samplers[at], earlier))
     if config["save_dataloaders"]:
         save_split_dataloaders(config, dataloaders=loaders)

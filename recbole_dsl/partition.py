@@ -5,9 +5,10 @@ from logging import getLogger
 
 import numpy as np
 import torch
+from recbole.data.interaction import Interaction
 from recbole.utils import ModelType
 
-from recbole_dsl import splits
+from recbole_dsl import noise, splits
 from recbole_dsl.loading.dataset import take
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
@@ -16,7 +17,7 @@ from recbole_dsl.splits.measures import popularity_line
 from recbole_dsl.splits.rows import part_names as own_part_names
 
 _HOST = ("RS", "LS", "TS")
-_SETTINGS = ("split_seed", "split_shift", "test_sets")
+_SETTINGS = ("split_seed", "split_shift", "test_sets", "train_noise", "mask_at_test")
 
 
 def check_settings(values, model_type):
@@ -126,6 +127,53 @@ def _times(dataset):
             "(load_col)"
         )
     return np.asarray(dataset.inter_feat[dataset.time_field], np.float64)
+
+
+def with_false_positives(config, parts):
+    """The parts, train with ``train_noise``'s share of random unobserved interactions at its end.
+
+    What else a row has, such as a timestamp, is that of another row of the same user. The first
+    part's ``false_positives`` says how many were added, and by which seed.
+
+    Raises:
+        UsageError: so many cannot be drawn.
+    """
+    train, seed = parts[0], config["split_seed"]
+    seed = config["seed"] if seed is None else seed
+    user, item = train.uid_field, train.iid_field
+    known = [torch.cat([part.inter_feat[field] for part in parts]) for field in (user, item)]
+    columns = train.inter_feat.interaction
+    share = config["train_noise"]["false_positive"]
+    size = train.user_num, train.item_num
+    try:
+        rows, items = noise.false_positives(columns[user], known, *size, share=share, seed=seed)
+    except ValueError as error:
+        raise UsageError(f"train_noise: {error}") from error
+    added = {name: items if name == item else column[rows] for name, column in columns.items()}
+    longer = {name: torch.cat([column, added[name]]) for name, column in columns.items()}
+    noisy = train.copy(Interaction(longer))
+    noisy.false_positives = {"false_positives": len(rows), "seed": seed}
+    getLogger().info(
+        f"train_noise: {len(rows):,} random unobserved interactions added to {len(train):,} "
+        f"training rows, seed {seed}"
+    )
+    return [noisy, *parts[1:]]
+
+
+def noise_summary(train, model):
+    """What the result file says of ``train_noise``; None where there was none.
+
+    Args:
+        train: RecBole dataset of the training part. model: the model.
+    """
+    added = getattr(train, "false_positives", None)
+    sampler = getattr(model, "sampler", None)
+    rate = getattr(sampler, "noise", None)
+    summary = {**added} if added else {}
+    if rate is not None and sampler.noisy:
+        users = train.inter_feat[train.uid_field].to(rate.device)
+        summary["positives_among_negatives"] = float(rate[users].mean())
+    return summary or None
 
 
 @contextlib.contextmanager

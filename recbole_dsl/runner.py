@@ -127,6 +127,7 @@ def _run(config, saved):
     logger.info(model)
     trainer = trainer_class(config)(config, model)
     trainer.extra_state = {"fingerprint": fingerprint}
+    noise = partition.noise_summary(train._dataset, model)
     if place.size > 1:  # from here on, what is drawn differs: negatives, noise, dropout
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
@@ -145,6 +146,7 @@ def _run(config, saved):
         "dataset": config["dataset"],
         "splits": splits,
         "split_card": card,
+        "train_noise": noise,
         "settings": config.settings(),
         "seed": config["seed"],
         "versions": result.versions(),

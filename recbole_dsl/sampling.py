@@ -11,13 +11,15 @@ By rejection: draw from the full line, look the draws up in the batch's (B, I) m
 draw the few hits again, in the end directly. A draw is kept with the same probability whichever
 negative it is, so the law is the same. On a CPU the look-up costs a twentieth of the binary search;
 elsewhere the changing number of hits would make the device wait.
+
+For studies of noise, ``false_negative`` lets a user's positives through at a chosen rate.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 
+from recbole_dsl.draws import SharedDraw, SpareDraw
 from recbole_dsl.positives import UserPositives
 
 DISTRIBUTIONS = ("uniform", "popularity")
@@ -43,74 +45,13 @@ def _item_weights(items, n_items, distribution, alpha):
     return weights
 
 
-class SharedDraw(NamedTuple):
-    """Negatives drawn once for every block of rows, a row's own positives replaced one by one.
-
-    Attributes:
-        drawn: (N, M) int64. Items of each of N blocks, ascending.
-        block: R, how many consecutive rows a block has; the last one may have fewer.
-        own: (C,) int64. The negatives that take the place of positives, ...
-        rows, columns: (C,) int64. ... and their places.
-    """
-
-    drawn: torch.Tensor
-    block: int
-    own: torch.Tensor
-    rows: torch.Tensor
-    columns: torch.Tensor
-
-    def per_row(self, shared, own):
-        """What each row has of values of its block's items and of ``own`` (C,): (B, M).
-
-        ``shared``, (B, M) or, where all blocks are full, (N, R, M), is overwritten: it should be no
-        view, of which autograd would make a copy.
-        """
-        if shared.dim() == 2:
-            return shared.index_put_((self.rows, self.columns), own)
-        block = self.rows.div(self.block, rounding_mode="floor")
-        place = (block, self.rows - block * self.block, self.columns)
-        return shared.index_put_(place, own).flatten(0, 1)
-
-
-class SpareDraw(NamedTuple):
-    """Negatives drawn once for every block of rows, with spares in place of a row's positives.
-
-    Attributes:
-        drawn: (N, M + E) int64. Items of each of N blocks.
-        block: R, how many consecutive rows a block has; the last one may have fewer.
-        own: (B,) int64. A negative for each row should all those of its block be positives.
-        rows: (B,) int64. 0 to B - 1.
-        columns: (B, M) int64. The columns each row uses; M + E stands for its own.
-    """
-
-    drawn: torch.Tensor
-    block: int
-    own: torch.Tensor
-    rows: torch.Tensor
-    columns: torch.Tensor
-
-    def per_row(self, shared, own):
-        """What each row has of values of its block's items and of its own (B,): (B, M).
-
-        ``shared`` is (B, M + E) or, where all blocks are full, (N, R, M + E).
-        """
-        shared = shared.flatten(0, 1) if shared.dim() == 3 else shared
-        return torch.cat([shared, own.unsqueeze(1)], dim=1).gather(1, self.columns)
-
-
-def draw_ids(draw, n_rows):
-    """The item ids of a draw for (B,) rows, (B, M)."""
-    if isinstance(draw, torch.Tensor):
-        return draw
-    return draw.per_row(draw.drawn.repeat_interleave(draw.block, dim=0)[:n_rows].clone(), draw.own)
-
-
 class NegativeSampler(torch.nn.Module):
     r"""Draws negatives independently for every row, never one of the row user's training positives.
 
     .. math:: P(j \mid u) \propto w_j\,[\,j \ne 0,\; (u, j) \text{ not in training}\,]
 
-    with w = 1 (uniform) or w = (training count of j)^alpha (popularity).
+    with w = 1 (uniform) or w = (training count of j)^alpha (popularity). With ``false_negative`` r
+    > 0, for studies of noise, a training positive is drawn too, with weight r w_j.
 
     Args:
         users, items: (E,) int64. Training interactions; repeated pairs count once as a positive.
@@ -118,17 +59,30 @@ class NegativeSampler(torch.nn.Module):
         distribution: "uniform" or "popularity".
         alpha: exponent of the popularity distribution, a number; unused for "uniform".
         seed: of the sampler's own generator, so that draws do not depend on other random code.
+        false_negative: r >= 0, how likely one of a user's training positives, the row's own
+            included, is drawn, relative to an item of the same weight that is none; 0 never, 1 as
+            if sampling did not look.
+
+    Attributes:
+        noise: (U,) float64. Share of a user's draws that are positives.
     Raises:
-        ValueError: unknown distribution, or a training user who has no negative left.
+        ValueError: unknown distribution, false_negative < 0, or a training user who has no negative
+            left.
     Source: uniform: Rendle et al., UAI 2009; popularity^alpha: Mikolov et al., NeurIPS 2013.
+    false_negative: the relative sampling weight of the noise studies of BSL (Wu et al., ICDE 2024)
+    and PSL (Yang et al., NeurIPS 2024).
     Differs from RecBole: counts come from training rows only, not from validation and test too.
     """
 
-    def __init__(self, users, items, n_users, n_items, *, distribution, alpha, seed):
+    def __init__(
+        self, users, items, n_users, n_items, *, distribution, alpha, seed, false_negative=0.0
+    ):
         super().__init__()
         if distribution not in DISTRIBUTIONS:
             allowed = " or ".join(DISTRIBUTIONS)
             raise ValueError(f"distribution must be {allowed}, got {distribution!r}")
+        if false_negative < 0:
+            raise ValueError(f"false_negative must be >= 0, got {false_negative!r}")
         weights = _item_weights(items, n_items, distribution, alpha)
         ends = weights.cumsum(0)  # item j covers the cells [ends[j] - w[j], ends[j])
         self.positives = UserPositives(users, items, n_users, n_items)
@@ -139,7 +93,8 @@ class NegativeSampler(torch.nn.Module):
         before_user = torch.cat([covered.new_zeros(1), covered])[starts]
         removed = covered - weights[items] - before_user[users]  # by the user's earlier positives
         keys = ends[items] - weights[items] - removed  # where the cut lies on the shortened line
-        left = ends[-1] - torch.cat([covered.new_zeros(1), covered])[starts + counts] + before_user
+        taken = torch.cat([covered.new_zeros(1), covered])[starts + counts] - before_user
+        left = ends[-1] - taken
         starved = (left <= 0) & (counts > 0)
         if bool(starved.any()):
             raise ValueError(
@@ -152,6 +107,10 @@ class NegativeSampler(torch.nn.Module):
         self.most_taken = 1 - float(left[counts > 0].min()) / self.total  # share of one user's
         keys = keys + users * (self.total + 1)  # ascending over users, for one search among all
         state = dict(keys=keys, cut=removed + weights[items], ends=ends, left=left)
+        state["noise"] = false_negative * taken / (left + false_negative * taken)
+        self.noisy = false_negative > 0
+        if self.noisy:  # the positives on a line of their own
+            state.update(covered=covered, before_user=before_user, taken=taken)
         for name, value in state.items():
             self.register_buffer(name, value, persistent=False)
         self._generator = None
@@ -222,6 +181,8 @@ class NegativeSampler(torch.nn.Module):
             :class:`SharedDraw` on the CPU; elsewhere :class:`SpareDraw`, for which the device need
             not wait.
         """
+        if self.noisy:
+            raise ValueError("false negatives are drawn for every row, not for blocks of rows")
         if users.device.type != "cpu":
             return self.with_spares(users, m, block)
         n_blocks = -(-len(users) // block)
@@ -271,6 +232,18 @@ class NegativeSampler(torch.nn.Module):
     def forward(self, users, m):
         """(B,) int64 user ids, m = M draws a row -> (B, M) int64 item ids on the same device."""
         small = len(users) * self.n_items <= _MASK_CELLS
-        if users.device.type == "cpu" and small:
-            return self.by_rejection(users, m)
-        return self.direct(users, m)
+        by_mask = users.device.type == "cpu" and small
+        drawn = self.by_rejection(users, m) if by_mask else self.direct(users, m)
+        return self._let_positives_in(users, drawn) if self.noisy else drawn
+
+    def _let_positives_in(self, users, drawn):
+        """Put a positive of the row's user in place of a share :attr:`noise` of (B, M) draws."""
+        where = dict(generator=self.generator, device=users.device, dtype=torch.float64)
+        chosen = torch.rand(drawn.shape, **where) < self.noise[users].unsqueeze(1)
+        rows, columns = chosen.nonzero(as_tuple=True)
+        users = users[rows]
+        mass = self.taken[users]
+        cells = (torch.rand(len(users), **where) * mass).long().clamp_(max=mass - 1)
+        place = torch.searchsorted(self.covered, self.before_user[users] + cells, right=True)
+        drawn[rows, columns] = self.positives.items[place]
+        return drawn

@@ -11,7 +11,7 @@ import yaml
 
 # Settings that are maps of independent switches: a higher layer changes the keys it names and keeps
 # the rest. Every other map (a split, an interval, ...) is one value and is replaced whole.
-MERGED = ("train_neg_sample_args", "eval_args")
+MERGED = ("train_neg_sample_args", "eval_args", "train_noise")
 
 # The key of a property file that holds what to try when tuning: setting -> list of choices.
 SEARCH = "search"

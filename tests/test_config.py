@@ -155,6 +155,20 @@ def test_property_files_are_complete_commented_and_have_no_unused_key(folder, ta
         (["eval_args={splt: {RS: [8, 1, 1]}}"], "eval_args has no key 'splt' .*did you mean split"),
         (["eval_args=full"], "eval_args must be a map .key: value., got 'full'"),
         (["loss=DSL"], "loss 'DSL' contradicts the model name MF_SL"),
+        (
+            ["mask_at_test=trian"],
+            "mask_at_test must be train_valid or train, .* did you mean train",
+        ),
+        (["mask_at_test=train", "eval_args={mode: uni100}"], "mode full at test, got 'uni100'"),
+        (["mask_at_test=train", "repeatable=True"], "nothing is masked where a user may meet"),
+        (["test_score=cos"], "test_score must be cosine, dot or empty, got 'cos'"),
+        (["train_noise={positive: 1}"], "train_noise has no key 'positive' .*did you mean false_p"),
+        (["train_noise={false_positive: -1}"], "false_positive of train_noise .* >= 0, got -1"),
+        (["train_noise={false_negative: .inf}"], "false_negative of train_noise must be a number"),
+        (
+            ["train_noise={false_negative: 1}", "train_neg_sample_args={block: 2}"],
+            "false_negative 1: it needs train_neg_sample_args: {block: 1}, got 2",
+        ),
         (["seed=1", "seed=2"], "--seed is given twice: '1' and '2'"),
     ],
 )

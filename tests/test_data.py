@@ -46,6 +46,17 @@ def test_training_and_validation_items_are_masked_at_test(checkerboard):
     assert masked == set(_rows(train)) | set(_rows(valid))
 
 
+def test_validation_items_can_be_offered_at_test(checkerboard):
+    train, valid, test = _loaders(checkerboard, mask_at_test="train")
+    for loader in (valid, test):  # validation masks train in any case
+        held = loader.held_out
+        for user in held.users.tolist():
+            seen = {item for row_user, item in _rows(train) if row_user == user}
+            assert set(held.history.of(torch.tensor([user]))[1].tolist()) == seen
+    both = _loaders(checkerboard)[2].held_out.history
+    assert len(both.items) == len(test.held_out.history.items) + len(_rows(valid))
+
+
 def test_without_validation_the_last_epoch_is_tested(checkerboard):
     config = {**TWO, "benchmark_valid": 0, "epochs": 3, "train_batch_size": 50}
     result = recbole_dsl.run("MF_BPR", checkerboard, config_dict=config)

@@ -3,7 +3,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from recbole_dsl.sampling import NegativeSampler, draw_ids
+from recbole_dsl.draws import draw_ids
+from recbole_dsl.sampling import NegativeSampler
 
 # Five users (0 is padding), eight items (0 is padding, 7 has no training row).
 USERS = torch.tensor([1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4])
@@ -148,3 +149,51 @@ def test_a_user_who_has_everything_is_named():
 def test_an_unknown_distribution_is_refused():
     with pytest.raises(ValueError, match="uniform or popularity, got 'poplarity'"):
         _sampler("poplarity")
+
+
+@pytest.mark.parametrize(("distribution", "alpha"), [("uniform", 1.0), ("popularity", 0.5)])
+@pytest.mark.parametrize("rate", [0.3, 1.0, 4.0])
+def test_false_negatives_follow_their_weight(distribution, alpha, rate):
+    items = torch.cat([ITEMS, ITEMS[:1].repeat(6)])  # item ITEMS[0] is popular, once a positive
+    users = torch.cat([USERS, USERS[:1].repeat(6)])
+    user, size = int(USERS[0]), (SIZE[0], SIZE[1])
+    sampler = NegativeSampler(
+        users, items, *size, distribution=distribution, alpha=alpha, seed=3, false_negative=rate
+    )
+    weights = torch.bincount(items, minlength=size[1]).double().pow(alpha)
+    weights[torch.bincount(items, minlength=size[1]) == 0] = 0
+    if distribution == "uniform":
+        weights = torch.ones(size[1], dtype=torch.float64)
+    weights[0] = 0
+    own = items[users == user].unique()
+    weights[own] *= rate
+    drawn = sampler(torch.full((200,), user), 500)
+    counts = torch.bincount(drawn.view(-1), minlength=size[1]).double()
+    there = weights > 0
+    assert int(counts[~there].sum()) == 0
+    expected = weights[there] / weights.sum() * counts.sum()
+    assert chisquare(counts[there], expected).pvalue > 1e-3
+    share = float(weights[own].sum() / weights.sum())
+    assert float(sampler.noise[user]) == pytest.approx(share, rel=1e-3)  # weights are rounded
+
+
+def test_without_false_negatives_draws_are_what_they_were():
+    plain, zero = (
+        _sampler(seed=5),
+        NegativeSampler(
+            USERS, ITEMS, *SIZE, distribution="uniform", alpha=1.0, seed=5, false_negative=0.0
+        ),
+    )
+    assert torch.equal(plain(USERS, 9), zero(USERS, 9))
+
+
+def test_false_negatives_and_blocks_of_rows_exclude_each_other():
+    sampler = NegativeSampler(
+        USERS, ITEMS, *SIZE, distribution="uniform", alpha=1.0, seed=5, false_negative=0.5
+    )
+    with pytest.raises(ValueError, match="not for blocks of rows"):
+        sampler.shared(USERS, 4, 2)
+    with pytest.raises(ValueError, match="false_negative must be >= 0, got -1"):
+        NegativeSampler(
+            USERS, ITEMS, *SIZE, distribution="uniform", alpha=1.0, seed=5, false_negative=-1
+        )

@@ -5,8 +5,8 @@ from functools import cached_property
 import torch
 from torch.nn.functional import embedding, normalize
 
+from recbole_dsl.draws import draw_ids
 from recbole_dsl.models.products import by_block, by_row
-from recbole_dsl.sampling import draw_ids
 
 # Inputs for which negatives are scored, not only drawn.
 SCORED = {"neg", "item_similarity"}
@@ -24,7 +24,7 @@ class BatchInputs:
         users, items: (B,) int64. The batch's users and their positive items.
         tables: (U, D) and (I, D), the backbone's embeddings.
         cosine: whether scores are cosines, else inner products.
-        draw: () -> (B, M) int64 or one of the shared draws of :mod:`recbole_dsl.sampling`, fresh
+        draw: () -> (B, M) int64 or one of the shared draws of :mod:`recbole_dsl.draws`, fresh
             negatives for the batch's users.
         positives: :class:`recbole_dsl.positives.UserPositives`.
         sparse: whether the tables are parameters that take row-sparse gradients.

@@ -41,9 +41,15 @@ def check_settings(config):
         KeyError: a setting is missing. UsageError: a value outside its range.
     """
     loss = build(loss_class(config["loss"]), config)
+    if require(config, "test_score") not in (None, "cosine", "dot"):
+        raise UsageError(
+            f"{config['model']}: test_score must be cosine, dot or empty, got "
+            f"{config['test_score']!r}"
+        )
     if require(config, "score") not in loss.scores:
         allowed = " or ".join(loss.scores)
         raise UsageError(f"{config['model']}: score must be {allowed}, got {config['score']!r}")
+    _check_noise(config, loss)
     for name in loss.inputs:
         if name not in OFFERED:
             raise UsageError(
@@ -52,13 +58,27 @@ def check_settings(config):
             )
 
 
+def _check_noise(config, loss):
+    """Refuse false negatives where none would be drawn, or only for blocks of rows."""
+    rate, block = config["train_noise"]["false_negative"], config["train_neg_sample_args"]["block"]
+    reason = None
+    if not (SCORED | {"negatives"}) & set(loss.inputs):
+        reason = f"{config['loss']} draws no negatives"
+    elif block > 1:
+        reason = f"it needs train_neg_sample_args: {{block: 1}}, got {block}"
+    if rate and reason:
+        raise UsageError(f"{config['model']}: train_noise: false_negative {rate}: {reason}")
+
+
 class PairRecommender(GeneralRecommender):
     """One backbone trained with one loss, over negatives drawn on the device.
 
-    Settings read: ``backbone``, ``loss``, ``score`` (cosine or dot), ``reg_weight``,
-    ``train_neg_sample_args``, ``seed``, and the keyword-only arguments of backbone and loss.
+    Settings read: ``backbone``, ``loss``, ``score`` (cosine or dot), ``test_score``,
+    ``reg_weight``, ``train_neg_sample_args``, ``train_noise``, ``seed``, and the keyword-only
+    arguments of backbone and loss.
 
-    The same score serves the loss, ``predict`` and ``full_sort_predict``.
+    The same score serves the loss, ``predict`` and ``full_sort_predict``, unless ``test_score``
+    names another one for the latter two.
     """
 
     input_type = InputType.PAIRWISE  # what RecBole is told; negatives are drawn here, not by it
@@ -69,6 +89,7 @@ class PairRecommender(GeneralRecommender):
         size = (self.n_users, self.n_items)
         check_settings(config)
         self.score = config["score"]
+        self.test_score = config["test_score"] or self.score
         self.reg_weight = require(config, "reg_weight")
         negatives = require(config, "train_neg_sample_args")
         self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
@@ -87,6 +108,7 @@ class PairRecommender(GeneralRecommender):
                 distribution=negatives["distribution"],
                 alpha=negatives["alpha"],
                 seed=own_seed(require(config, "seed")),
+                false_negative=require(config, "train_noise")["false_negative"],
             )
         except ValueError as error:
             raise UsageError(f"{config['model']}: {error}") from error
@@ -126,10 +148,14 @@ class PairRecommender(GeneralRecommender):
         """
         return tuple(in_float32(*self.backbone.embed()))
 
-    def embed(self):
-        """Embeddings as they are scored, (U, D) and (I, D): of unit length under cosine."""
+    def embed(self, score=None):
+        """Embeddings as they are ranked by, (U, D) and (I, D): of unit length under cosine.
+
+        Args:
+            score: "cosine" or "dot" in place of ``test_score``.
+        """
         user, item = self.tables()
-        if self.score == "cosine":
+        if (score or self.test_score) == "cosine":
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 

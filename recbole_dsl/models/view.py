@@ -26,7 +26,7 @@ class EpochView:
 
     def score_blocks(self):
         """Yields (user ids (b,), scores (b, I)) until every user has had a turn."""
-        users, items = self._embed(self._model.embed)
+        users, items = self._embed(lambda: self._model.embed(self._model.score))
         size = max(_SCORES // len(items), 1)
         for ids in torch.arange(1, len(users), device=users.device).split(size):
             yield ids, users[ids] @ items.T

@@ -66,6 +66,36 @@ def test_predict_agrees_with_full_sort_predict_and_with_the_loss(backbone, score
         assert float(full.abs().max()) <= 1 + 1e-6
 
 
+@pytest.mark.parametrize("name", ["MF_SL", "LightGCN_DSL"])
+def test_another_score_at_test_leaves_training_alone(name, checkerboard):
+    plain, batch = _model(name, checkerboard)
+    other, _ = _model(name, checkerboard, test_score="dot")
+    assert torch.equal(plain.calculate_loss(batch), other.calculate_loss(batch))
+    plain.eval(), other.eval()
+    user, item = other.tables()
+    expected = (user[batch["user_id"]] * item[batch["item_id"]]).sum(dim=1)
+    torch.testing.assert_close(other.predict(batch), expected)
+    assert not torch.allclose(plain.predict(batch), expected)
+    full = other.full_sort_predict(batch).view(len(batch), -1)
+    torch.testing.assert_close(full.gather(1, batch["item_id"].unsqueeze(1)).squeeze(1), expected)
+    for ours, theirs in zip(other.embed("cosine"), plain.embed(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_run_ranks_by_the_score_of_test(checkerboard):
+    """On trained vectors, whose lengths a cosine loss leaves where they are."""
+    settings = {**SMALL, **NEGATIVES, "epochs": 2, "eval_step": 1, "topk": [5]}
+    settings.update(valid_metric="NDCG@5", embedding_size=4)
+    by_score = [
+        recbole_dsl.run("MF_SL", checkerboard, config_dict={**settings, **more}, saved=False)
+        for more in ({}, {"test_score": "cosine"}, {"test_score": "dot"})
+    ]
+    losses = [[epoch["train_loss"] for epoch in result["epochs"]] for result in by_score]
+    assert losses[0] == losses[1] == losses[2]
+    assert by_score[0]["test"] == by_score[1]["test"] != by_score[2]["test"]
+    assert by_score[2]["settings"]["test_score"]["value"] == "dot"
+
+
 def test_the_backbones_own_term_is_added(checkerboard):
     model, batch = _model("MF_SL", checkerboard)
     plain = model.calculate_loss(batch)

@@ -17,8 +17,8 @@ QUICK = {
 }
 
 
-def _view(name, dataset):
-    config = Config(name, dataset, config_dict=QUICK)
+def _view(name, dataset, **changes):
+    config = Config(name, dataset, config_dict={**QUICK, **changes})
     train = split_dataset(config, load_dataset(config))[0]
     model = PairRecommender(config, train._dataset).train()
     return model, EpochView(model, train)
@@ -35,6 +35,13 @@ def test_score_blocks_cover_every_user_once(checkerboard, monkeypatch):
     actual = torch.cat([scores for _, scores in blocks])
     torch.testing.assert_close(actual, expected)
     assert not actual.requires_grad and model.training
+
+
+def test_a_loss_sees_the_score_it_trains_on_not_the_one_of_test(checkerboard):
+    model, view = _view("MF_SL", checkerboard, test_score="dot")
+    user, item = model.embed("cosine")
+    (_, scores), *_ = view.score_blocks()
+    torch.testing.assert_close(scores, (user @ item.T)[1:])
 
 
 def test_batches_are_one_pass_over_the_training_rows_without_gradient(checkerboard):
