@@ -4,13 +4,16 @@ import torch
 from recbole_dsl.models import products
 
 
+@pytest.mark.parametrize("sampled", [False, True])
 @pytest.mark.parametrize("rows", [1, 3, 64])
-def test_values_and_gradients_are_those_of_gathered_vectors(rows, monkeypatch):
+def test_values_and_gradients_are_those_of_gathered_vectors(rows, sampled, monkeypatch):
+    monkeypatch.setattr(products, "_SAMPLE", 0 if sampled else 7)
+    monkeypatch.setattr(products, "_SORT", 0 if sampled else 12)
     monkeypatch.setattr(products, "_CACHE", 0)
     monkeypatch.setattr(products, "_ROWS", rows)
-    vectors, table = torch.randn(7, 5).double(), torch.randn(9, 5).double()
+    vectors, table = torch.randn(7, 5).double(), torch.randn(15, 5).double()
     vectors.requires_grad_(), table.requires_grad_()
-    ids = torch.randint(0, 9, (7, 12))  # items repeat within a row
+    ids = torch.randint(0, 15, (7, 12))  # items repeat within a row
     ours = products.by_row(vectors, table, ids)
     plain = (vectors.unsqueeze(1) * table[ids]).sum(dim=2)
     torch.testing.assert_close(ours, plain)
@@ -38,3 +41,25 @@ def test_no_more_than_a_buffer_of_scores_is_made():
     parts = list(products._parts(150, table))
     assert [rows.stop - rows.start for rows, _ in parts] == [64, 64, 22]
     assert len({scores.data_ptr() for _, scores in parts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("items", "ways"), [(70, []), (71, ["_sampled"]), (121, ["_sampled", "_transposed"])]
+)
+def test_products_are_made_one_by_one_only_where_items_are_many(items, ways, monkeypatch):
+    taken = []
+    for name in ("_sampled", "_transposed"):
+        way = getattr(products, name)
+        monkeypatch.setattr(products, name, lambda *a, n=name, w=way: taken.append(n) or w(*a))
+    vectors = torch.randn(4, 8, requires_grad=True)
+    table = torch.randn(items, 8, requires_grad=True)
+    products.by_row(vectors, table, torch.randint(0, items, (4, 10))).sum().backward()
+    assert taken == ways
+
+
+def test_products_need_no_distinct_ids_even_where_torch_checks_its_sparse_tensors():
+    vectors, table = torch.randn(2, 4), torch.randn(90, 4)
+    ids = torch.tensor([[5, 5, 1], [80, 2, 80]])
+    with torch.sparse.check_sparse_tensor_invariants(True):
+        found = products.by_row(vectors, table, ids)
+    torch.testing.assert_close(found, (vectors.unsqueeze(1) * table[ids]).sum(dim=2))
