@@ -39,7 +39,8 @@ def by_row(vectors, table, ids):
     M of each row picked out, on a CPU for a few rows at a time, so that the (B, I) scores and their
     gradient stay in the cache: there and back took 0.7 of the time (8,361 items, 2 threads).
     """
-    if vectors.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    own = vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
+    if not own or torch.is_autocast_enabled("cpu"):
         return (vectors @ table.T).gather(1, ids).to(vectors.dtype)
     return _ByRow.apply(vectors, table, ids)
 

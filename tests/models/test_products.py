@@ -36,6 +36,15 @@ def test_under_autocast_scores_come_back_in_float32():
     torch.testing.assert_close(half, full, atol=0.1, rtol=0.05)
 
 
+def test_vectors_in_half_precision_are_scored_too():
+    vectors, table, ids = torch.randn(4, 8), torch.randn(60, 8), torch.randint(0, 60, (4, 3))
+    half = products.by_row(vectors.bfloat16(), table.bfloat16(), ids)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(
+        half.float(), products.by_row(vectors, table, ids), atol=0.1, rtol=0.05
+    )
+
+
 def test_no_more_than_a_buffer_of_scores_is_made():
     table = torch.zeros(2 * products._CACHE // products._ROWS, 2)  # too many items for the cache
     parts = list(products._parts(150, table))
