@@ -154,9 +154,10 @@ def test_an_unknown_distribution_is_refused():
 @pytest.mark.parametrize(("distribution", "alpha"), [("uniform", 1.0), ("popularity", 0.5)])
 @pytest.mark.parametrize("rate", [0.3, 1.0, 4.0])
 def test_false_negatives_follow_their_weight(distribution, alpha, rate):
-    items = torch.cat([ITEMS, ITEMS[:1].repeat(6)])  # item ITEMS[0] is popular, once a positive
-    users = torch.cat([USERS, USERS[:1].repeat(6)])
-    user, size = int(USERS[0]), (SIZE[0], SIZE[1])
+    last = USERS.argmax()  # whose positives stand behind those of others
+    items = torch.cat([ITEMS, ITEMS[last].repeat(6)])  # a popular item, a positive once
+    users = torch.cat([USERS, USERS[last].repeat(6)])
+    user, size = int(USERS[last]), SIZE
     sampler = NegativeSampler(
         users, items, *size, distribution=distribution, alpha=alpha, seed=3, false_negative=rate
     )
