@@ -12,6 +12,7 @@ import pytest
 import torch
 from ranks import facts_of, taken_port, training
 from recbole.evaluator import metric_types
+from recbole.evaluator.register import metrics_dict
 from recbole.utils import EvaluatorType
 
 import recbole_dsl
@@ -24,6 +25,8 @@ from recbole_dsl.trainer import NonFiniteLossError
 
 SCRIPT = Path(__file__).parent.parent / "run_recbole_dsl.py"
 RANKING = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+OWN_RANKING = [name for name in RANKING if not metrics_dict[name].__module__.startswith("recbole.")]
+GROUPS = {"item_popularity": {"head": 1, "tail": 1}, "user_activity": 2}
 USERS, ITEMS = 30, 25
 PAIR = {"embedding_size": 8, "train_neg_sample_args": {"sample_num": 6}, "train_batch_size": 64}
 # Each loss with state of its own, a graph with noise, and RecBole's loop, also over users.
