@@ -47,15 +47,18 @@ class TopkCollector(Collector):
         """Collect from a step's scores (U, I) and the positives' rows and item ids, (P,) each."""
         if self._needs:
             users, items = scores_tensor.shape
-            k = max(self.topk)
-            top = torch.topk(scores_tensor, k, dim=-1).indices  # (U, K)
+            # sampled evaluation hands over a positive as often as its row repeats
+            cells = positive_u.to(scores_tensor.device) * items + positive_i.to(
+                scores_tensor.device
+            )
+            cells = torch.unique(cells)
+            top = torch.topk(scores_tensor, max(self.topk), dim=-1).indices  # (U, K)
             if "rec.items" in self._needs:
                 self.data_struct.update_tensor("rec.items", top)
             if "rec.topk" in self._needs:
-                rows, columns = positive_u.to(top.device), positive_i.to(top.device)
                 offset = torch.arange(users, device=top.device).unsqueeze(1) * items
-                hit = torch.isin(top + offset, rows * items + columns)
-                count = torch.bincount(rows, minlength=users).unsqueeze(1)
+                hit = torch.isin(top + offset, cells)
+                count = torch.bincount(cells // items, minlength=users).unsqueeze(1)
                 result = torch.cat((hit.int(), count.int()), dim=1)
                 self.data_struct.update_tensor("rec.topk", result)
             if "rec.users" in self._needs:
@@ -63,7 +66,7 @@ class TopkCollector(Collector):
                 self.data_struct.update_tensor("rec.users", ids)
             if "rec.group_positives" in self._needs:
                 groups = self.data_struct["data.item_popularity"]
-                counts = positives_by_group(positive_u, positive_i, users, groups)
+                counts = positives_by_group(cells // items, cells % items, users, groups)
                 self.data_struct.update_tensor("rec.group_positives", counts)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
 
