@@ -48,10 +48,7 @@ class TopkCollector(Collector):
         if self._needs:
             users, items = scores_tensor.shape
             # sampled evaluation hands over a positive as often as its row repeats
-            cells = positive_u.to(scores_tensor.device) * items + positive_i.to(
-                scores_tensor.device
-            )
-            cells = torch.unique(cells)
+            cells = torch.unique((positive_u * items + positive_i).to(scores_tensor.device))
             top = torch.topk(scores_tensor, max(self.topk), dim=-1).indices  # (U, K)
             if "rec.items" in self._needs:
                 self.data_struct.update_tensor("rec.items", top)

@@ -214,11 +214,8 @@ def evaluations(metrics, groups, few):
 
 def training(models, fails, metrics, groups):
     """All of the above, in one start of the processes."""
-    return {
-        "runs": runs(models, fails),
-        "steps": step_and_rows(),
-        **evaluations(metrics, groups, 2),
-    }
+    facts = {"runs": runs(models, fails), "steps": step_and_rows()}
+    return {**facts, **evaluations(metrics, groups, 2)}
 
 
 def taken_port():
