@@ -21,6 +21,7 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from recbole_dsl import host_metrics
 from recbole_dsl.distributed import world
 from recbole_dsl.loading import reading
 
@@ -48,6 +49,7 @@ def apply():
         _pandas_agg,
         _missing_ids,
         _coverage_metrics,
+        host_metrics.speed_up,
         _download_barrier,
         _tensorboard_of_each_process,
         _harmless_warnings,

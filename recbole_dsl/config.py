@@ -10,15 +10,20 @@ from pathlib import Path
 
 import recbole
 from recbole.config import Config as HostConfig
+from recbole.evaluator import metric_types
+from recbole.utils import EvaluatorType
 
-from recbole_dsl import checks, compat, partition, settings
+from recbole_dsl import checks, compat, host_metrics, partition, settings
 from recbole_dsl.device import choose_device
 from recbole_dsl.distributed import world
+from recbole_dsl.groups import metrics as group_metrics
+from recbole_dsl.groups import options, user_field
 from recbole_dsl.models.recommender import check_settings
 from recbole_dsl.settings import Layers, UsageError, did_you_mean, match_type, read_yaml
 from recbole_dsl.zoo import resolve_model
 
 compat.apply()
+host_metrics.register(group_metrics.__name__)
 
 _HOST_PROPERTIES = Path(recbole.__file__).parent / "properties"
 
@@ -176,6 +181,7 @@ class Config(HostConfig):
         values["topk"] = checks.topk(values["topk"])
         values["metrics"] = checks.metrics(values["metrics"])
         checks.valid_metric(values["valid_metric"], values["metrics"], values["topk"])
+        self._check_groups(values)
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
         values["test_sets"] = partition.check_settings(values, self.model_class.type)
@@ -197,6 +203,18 @@ class Config(HostConfig):
                 check_settings({**values, "model": self.model})
             except KeyError as error:  # a loss of the user's own whose YAML lacks an option
                 raise UsageError(f"{self.model}: {error.args[0]}") from error
+
+    def _check_groups(self, values):
+        kinds = {metric_types[name.lower()] for name in values["metrics"]}
+        values["group_metrics"], warning = options.fit(
+            options.check(values["group_metrics"]),
+            values["metrics"],
+            str(values["valid_metric"]),
+            ranking=kinds == {EvaluatorType.RANKING},
+            given=self.origins["group_metrics"] != "properties/overall.yaml",
+        )
+        if warning:
+            self.warnings.append(warning)
 
     # What RecBole derives from them ---------------------------------------------------------------
 
@@ -229,6 +247,8 @@ class Config(HostConfig):
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
                 raise UsageError(f"dataset {self.dataset!r}: {folder} has no {', '.join(missing)}")
+            if "user_field" in self.final_config_dict["group_metrics"]:
+                user_field.check(self.final_config_dict, self.dataset)
             return
         downloads = read_yaml(_HOST_PROPERTIES / "dataset" / "url.yaml")
         if self.dataset not in downloads:

@@ -11,11 +11,14 @@ from tqdm import tqdm
 
 from recbole_dsl import shards
 from recbole_dsl.fullsort import BatchedFullSortLoader
+from recbole_dsl.groups import options
+from recbole_dsl.groups.build import build
+from recbole_dsl.groups.collect import positives_by_group, users_of_rows
 from recbole_dsl.models.recommender import PairRecommender
 from recbole_dsl.topk import TopItems
 
 # What is collected here; the others RecBole's own eval_batch_collect is still asked for.
-_TOPK_RESOURCES = ("rec.items", "rec.topk")
+_TOPK_RESOURCES = ("rec.items", "rec.topk", "rec.users", "rec.group_positives")
 _OTHER_RESOURCES = ("rec.meanrank", "rec.score", "data.label")
 
 
@@ -32,21 +35,36 @@ class TopkCollector(Collector):
         for name in self._needs:
             setattr(self.register, name, False)
 
+    def data_collect(self, train_data):
+        """RecBole's resources of the training data, and the groups that metrics need."""
+        super().data_collect(train_data)
+        for grouping in options.METRICS:
+            name = f"data.{grouping}"
+            if self.register.need(name):
+                self.data_struct.set(name, build(self.config, train_data._dataset, grouping)[0])
+
     def eval_batch_collect(self, scores_tensor, interaction, positive_u, positive_i):
         """Collect from a step's scores (U, I) and the positives' rows and item ids, (P,) each."""
         if self._needs:
-            k = max(self.topk)
-            top = torch.topk(scores_tensor, k, dim=-1).indices  # (U, K)
+            users, items = scores_tensor.shape
+            # sampled evaluation hands over a positive as often as its row repeats
+            cells = torch.unique((positive_u * items + positive_i).to(scores_tensor.device))
+            top = torch.topk(scores_tensor, max(self.topk), dim=-1).indices  # (U, K)
             if "rec.items" in self._needs:
                 self.data_struct.update_tensor("rec.items", top)
             if "rec.topk" in self._needs:
-                rows, columns = positive_u.to(top.device), positive_i.to(top.device)
-                users, items = scores_tensor.shape
                 offset = torch.arange(users, device=top.device).unsqueeze(1) * items
-                hit = torch.isin(top + offset, rows * items + columns)
-                count = torch.bincount(rows, minlength=users).unsqueeze(1)
+                hit = torch.isin(top + offset, cells)
+                count = torch.bincount(cells // items, minlength=users).unsqueeze(1)
                 result = torch.cat((hit.int(), count.int()), dim=1)
                 self.data_struct.update_tensor("rec.topk", result)
+            if "rec.users" in self._needs:
+                ids = users_of_rows(interaction[self.config["USER_ID_FIELD"]], users)
+                self.data_struct.update_tensor("rec.users", ids)
+            if "rec.group_positives" in self._needs:
+                groups = self.data_struct["data.item_popularity"]
+                counts = positives_by_group(cells // items, cells % items, users, groups)
+                self.data_struct.update_tensor("rec.group_positives", counts)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
 
     def get_data_struct(self):
@@ -73,13 +91,14 @@ class TopkCollector(Collector):
         Returns:
             DataStruct: on the CPU, a row for each of the N users, in their order: ``rec.topk``
             (N, K + 1), which of the top-k are positives, and how many positives there are;
-            ``rec.items`` (N, K), the top-k; and what :meth:`data_collect` has collected. Of the
-            first two, those that the metrics need.
+            ``rec.items`` (N, K), the top-k; ``rec.users`` (N,), their ids; ``rec.group_positives``
+            (N, G), how many positives are in each group of items; and what :meth:`data_collect` has
+            collected. Of the first four, those that the metrics need.
         """
         struct = DataStruct()
-        for name in ("data.num_items", "data.num_users", "data.count_items", "data.count_users"):
-            if name in self.data_struct:
-                struct.set(name, self.data_struct[name])
+        for name, value in self.data_struct._data_dict.items():
+            if name.startswith("data."):
+                struct.set(name, value)
         k, memory = max(self.topk), self.config["eval_memory"] * 2**20
         user_table, item_table = model.embed()
         held_out = loader.held_out.to(item_table.device)
@@ -99,17 +118,23 @@ class TopkCollector(Collector):
         for name, value in (("rec.items", items), ("rec.topk", hits)):
             if name in self._needs:
                 struct.set(name, value.cpu())
+        if "rec.users" in self._needs:
+            struct.set("rec.users", chosen.cpu())
+        if "rec.group_positives" in self._needs:
+            groups = self.data_struct["data.item_popularity"]
+            counts = positives_by_group(*held_out.positives.of(chosen), len(chosen), groups)
+            struct.set("rec.group_positives", counts.cpu())
         return struct
 
 
-class _Unrounded:
-    """The config as a metric sees it, with more decimals than a float has."""
+class Altered:
+    """A config as RecBole's evaluator sees it, with other values for some settings."""
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, **changes):
+        self._config, self._changes = config, changes
 
     def __getitem__(self, key):
-        return 20 if key == "metric_decimal_place" else self._config[key]
+        return self._changes[key] if key in self._changes else self._config[key]
 
     def __contains__(self, key):
         return key in self._config
@@ -124,7 +149,8 @@ def unrounded_evaluator(config):
     RecBole rounds to ``metric_decimal_place`` before early stopping compares with >=, so that a
     change in the fifth digit counts as no change; here rounding is for display only.
     """
-    return Evaluator(_Unrounded(config))
+    more_than_a_float_has = 20
+    return Evaluator(Altered(config, metric_decimal_place=more_than_a_float_has))
 
 
 def plain_metrics(result):

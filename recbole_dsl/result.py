@@ -46,7 +46,7 @@ def table(result, decimals=4):
     rows = [(name, metrics) for name, metrics in measured.items() if metrics]
     if not rows:
         return "no validation and no test rows: nothing was measured"
-    names = list(rows[0][1])
+    names = list(dict.fromkeys(name for _, metrics in rows for name in metrics))
     drawn = Texttable(max_width=0)
     drawn.set_deco(Texttable.HEADER)
     drawn.set_precision(decimals)
@@ -54,5 +54,5 @@ def table(result, decimals=4):
     drawn.set_cols_align(["l"] + ["r"] * len(names))
     drawn.header(["", *names])
     for label, metrics in rows:
-        drawn.add_row([label, *(metrics[name] for name in names)])
+        drawn.add_row([label, *(metrics.get(name, "") for name in names)])
     return drawn.draw()

@@ -14,6 +14,7 @@ from recbole.utils.logger import RemoveColorFilter
 
 from recbole_dsl import checkpoint, data, distributed, launch, memory, partition, result
 from recbole_dsl.config import Config
+from recbole_dsl.groups.report import GroupedTests, group_tables
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
 from recbole_dsl.trainer import restore, trainer_class
@@ -128,6 +129,7 @@ def _run(config, saved):
     trainer = trainer_class(config)(config, model)
     trainer.extra_state = {"fingerprint": fingerprint}
     noise = partition.noise_summary(train._dataset, model)
+    grouped = GroupedTests(config, train)  # here, so that what is wrong with it costs no training
     if place.size > 1:  # from here on, what is drawn differs: negatives, noise, dropout
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
@@ -135,7 +137,7 @@ def _run(config, saved):
     try:
         best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
         tested = [
-            trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+            grouped.evaluate(trainer, test, load_best_model=saved, show_progress=show_progress)
             for test in tests
         ]
     finally:
@@ -153,15 +155,20 @@ def _run(config, saved):
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
-        "test": tested[0],
+        "test": None,
         "seconds": time.perf_counter() - started,
         "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
         "world_size": place.size,
         "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
+    named = partition.tests_by_name(list(splits)[2:], tested)
+    tested = [grouped.overall(flat) for flat in tested]
+    report["test"] = tested[0]
     if len(tests) > 1:
-        report["tests"] = partition.tests_by_name(list(splits)[2:], tested)
+        report["tests"] = {name: grouped.overall(flat) for name, flat in named.items()}
+    if config["group_metrics"]:
+        report["groups"] = grouped.report(named)
     _publish(config, trainer, report, saved)
     return {
         **report,
@@ -189,6 +196,8 @@ def _publish(config, trainer, report, saved):
         f"{report['model']} on {report['dataset']}, {chosen}, {report['seconds']:.0f} s, peak "
         f"{report['peak_memory_mb']:.0f} MiB\n{table}"
     )
+    for drawn in group_tables(report.get("groups", {}), config["metric_decimal_place"]):
+        logger.info(drawn)
 
 
 def _start_log(config):

@@ -5,6 +5,7 @@ import torch
 from recbole.data import create_samplers
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.evaluator import metric_types
+from recbole.evaluator.register import metrics_dict
 from recbole.trainer import Trainer
 from recbole.utils import EvaluatorType, init_seed
 
@@ -15,7 +16,11 @@ from recbole_dsl.models.recommender import PairRecommender
 from recbole_dsl.settings import UsageError
 from recbole_dsl.trainer import trainer_class
 
-RANKING = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+RANKING = [  # RecBole's own
+    name
+    for name, kind in metric_types.items()
+    if kind == EvaluatorType.RANKING and metrics_dict[name].__module__.startswith("recbole.")
+]
 VALUE = [name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE]
 
 

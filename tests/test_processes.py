@@ -12,6 +12,7 @@ import pytest
 import torch
 from ranks import facts_of, taken_port, training
 from recbole.evaluator import metric_types
+from recbole.evaluator.register import metrics_dict
 from recbole.utils import EvaluatorType
 
 import recbole_dsl
@@ -23,7 +24,12 @@ from recbole_dsl.settings import UsageError
 from recbole_dsl.trainer import NonFiniteLossError
 
 SCRIPT = Path(__file__).parent.parent / "run_recbole_dsl.py"
-RANKING = [name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING]
+RANKING = [  # RecBole's own
+    name
+    for name, kind in metric_types.items()
+    if kind == EvaluatorType.RANKING and metrics_dict[name].__module__.startswith("recbole.")
+]
+GROUPS = {"item_popularity": {"head": 1, "mid": 1, "tail": 1}, "user_activity": 2}
 USERS, ITEMS = 30, 25
 PAIR = {"embedding_size": 8, "train_neg_sample_args": {"sample_num": 6}, "train_batch_size": 64}
 # Each loss with state of its own, a graph with noise, and RecBole's loop, also over users.
@@ -64,7 +70,7 @@ def toy(own_folder):
 def facts(request, tmp_path_factory):
     folder = _toy(tmp_path_factory.mktemp("processes"))
     models = MODELS if request.param == 2 else MODELS[:1]
-    return facts_of(training, request.param, folder, models, FAILS, RANKING)
+    return facts_of(training, request.param, folder, models, FAILS, RANKING, GROUPS)
 
 
 pytestmark = pytest.mark.slow
@@ -157,7 +163,13 @@ def test_a_loss_may_look_at_all_rows_in_whole_batches(facts):
 def test_every_metric_of_several_processes_is_that_of_one(facts, users):
     for fact in facts:
         together, alone = fact[users]["together"], fact[users]["alone"]
-        assert list(together) == list(alone) and len(alone) == 2 * (len(RANKING) - 1) + 1
+        assert list(together) == list(alone)
+        groups = ("item_popularity", "user_activity")
+        overall = [name for name in alone if not any(grouping in name for grouping in groups)]
+        assert len(overall) == 2 * (len(RANKING) - 1) + 1
+        assert alone["exposure_item_popularity_head@5"] > 0 and "users_user_activity_1" in alone
+        parts = [alone[f"ndcg_item_popularity_{name}@5"] for name in ("head", "mid", "tail")]
+        assert sum(parts) == pytest.approx(alone["ndcg@5"], abs=1e-12)
         assert alone["itemcoverage@5"] > 0 and alone["giniindex@5"] > 0
         for name, value in alone.items():
             assert together[name] == pytest.approx(value, abs=1e-12), name

@@ -44,7 +44,7 @@ def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder)
     assert list(written) == [
         "model", "dataset", "splits", "split_card", "settings", "seed", "versions", "epochs",
         "best_epoch", "valid", "test", "seconds", "peak_memory_mb", "world_size", "backend",
-        "checkpoint",
+        "checkpoint", "groups",
     ]  # fmt: skip
     assert (written["model"], written["dataset"], written["seed"]) == (model, "ml-100k", 2020)
     assert written["splits"]["train"] == {"rows": 80808, "users": 943, "items": 1655}
@@ -192,7 +192,10 @@ def test_the_script_ends_in_a_table(own_folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert lines[-1].split()[0] == "test" and lines[-2].split()[0] == "valid"
+    starts = [line.split()[0] for line in lines]
+    at = starts.index("valid")
+    assert starts[at : at + 2] == ["valid", "test"]
+    assert starts[-4:] == ["head", "mid", "tail", "recall@10:"]
     assert "\x1b[" not in done.stderr and "it/s]" not in done.stderr
     assert "Warning" not in done.stderr
     assert json.loads((own_folder / "out" / "x.json").read_text())["model"] == "MF_SL"

@@ -1,4 +1,5 @@
-"""Groups of items or users by how often they occur in the training rows. Imports numpy only."""
+"""Groups of items or users by how often they occur in the training rows, or by a name that each
+has. Imports numpy only."""
 
 from typing import NamedTuple
 
@@ -71,6 +72,29 @@ def by_count(counts, groups):
         order = ids[np.argsort(counts[1:], kind="stable")]
         member[order] = np.arange(len(order)) * groups // max(len(order), 1)
     return Groups(names, member, _edges(counts, member, len(names)))
+
+
+def by_name(counts, names):
+    """Groups of ids that have the same name, such as users of one occupation.
+
+    Args:
+        counts: (N,) int >= 0. Training rows of each id, of which the groups' edges are.
+        names: N str, each id's name; that of id 0 is ignored.
+    Returns:
+        :class:`Groups`. In the order of the names, as numbers where all of them are integers.
+
+    Example:
+        >>> by_name([0, 5, 1, 3], ["", "M", "F", "M"])[:2]
+        (('F', 'M'), array([-1,  1,  0,  1]))
+    """
+    distinct, member = np.unique(np.asarray(names, dtype=str)[1:], return_inverse=True)
+    if all(name.isdecimal() for name in distinct):
+        order = np.argsort(distinct.astype(np.int64), kind="stable")
+        distinct, member = distinct[order], np.argsort(order)[member]
+    member = np.concatenate(([-1], member))
+    return Groups(
+        tuple(distinct.tolist()), member, _edges(np.asarray(counts), member, len(distinct))
+    )
 
 
 def check_groups(groups):

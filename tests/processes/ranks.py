@@ -180,12 +180,15 @@ def step_and_rows():
     return facts
 
 
-def evaluation(metrics, n_users):
-    """Metrics of the same weights by all processes and by one, over the first n_users users."""
+def evaluation(metrics, groups, n_users):
+    """Metrics of the same weights by all processes and by one, over the first n_users users; group
+    metrics too."""
     from recbole_dsl.data import load_dataset, split_dataset
     from recbole_dsl.trainer import trainer_class
 
+    metrics = [*metrics, "ItemPopularityGroups", "UserActivityGroups"]
     settings = _pair_settings(metrics=metrics, topk=[1, 5], valid_metric="recall@5", eval_memory=1)
+    settings["group_metrics"] = groups
     config = _config("MF_SL", **settings)
     train, _, test = split_dataset(config, load_dataset(config))
     torch.manual_seed(1)
@@ -205,13 +208,14 @@ def evaluation(metrics, n_users):
     return {"together": together, "alone": alone}
 
 
-def evaluations(metrics, few):
-    return {"all": evaluation(metrics, None), "few": evaluation(metrics, few)}
+def evaluations(metrics, groups, few):
+    return {"all": evaluation(metrics, groups, None), "few": evaluation(metrics, groups, few)}
 
 
-def training(models, fails, metrics):
+def training(models, fails, metrics, groups):
     """All of the above, in one start of the processes."""
-    return {"runs": runs(models, fails), "steps": step_and_rows(), **evaluations(metrics, 2)}
+    facts = {"runs": runs(models, fails), "steps": step_and_rows()}
+    return {**facts, **evaluations(metrics, groups, 2)}
 
 
 def taken_port():
