@@ -19,6 +19,7 @@ setup(
     packages=[
         "recbole_dsl",
         "recbole_dsl.backbones",
+        "recbole_dsl.diagnostics",
         "recbole_dsl.importer",
         "recbole_dsl.loading",
         "recbole_dsl.losses",

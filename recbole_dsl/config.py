@@ -12,6 +12,7 @@ import recbole
 from recbole.config import Config as HostConfig
 
 from recbole_dsl import checks, compat, partition, settings
+from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.device import choose_device
 from recbole_dsl.distributed import world
 from recbole_dsl.models.recommender import check_settings
@@ -183,6 +184,7 @@ class Config(HostConfig):
         checks.mebibytes("eval_memory", values["eval_memory"])
         values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
         checks.processes(values)
+        check_diagnostics(values, self.model, self.spec.loss)
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):

@@ -5,8 +5,14 @@ import plotly.graph_objects as go
 from recbole_dsl.diagnostics.report import edges_text, rows_of_table
 from recbole_dsl.pages import COLOURS, Section, write_page
 
-_POPULARITY = "popularity group of the positive item (10 = most popular)"
-_LEVELS = ("lowerfence", "q1", "median", "q3", "upperfence")  # at groups.QUANTILES, as go.Box has it
+_POPULARITY = "popularity group of the {} item<br>(10 = most popular)"
+_LEVELS = (
+    "lowerfence",
+    "q1",
+    "median",
+    "q3",
+    "upperfence",
+)  # at groups.QUANTILES, as go.Box has it
 _DASHES = ("solid", "dash", "dot")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "hexagon")
 
@@ -19,8 +25,7 @@ def write(path, found):
         found: label -> what :func:`recbole_dsl.diagnostics.report.diagnose` returned, for each
             model in the order shown.
     """
-    names = list(found)
-    title = "Diagnostics: " + " and ".join([", ".join(names[:-1]), names[-1]][len(names) == 1 :])
+    title = "Diagnostics: " + ", ".join(found)
     write_page(path, title, _intro(found), [*_sections(found), *_tables(found)])
 
 
@@ -148,7 +153,7 @@ def _boxes(found, value, title):
             marker_color=COLOURS[at % len(COLOURS)],
             **{level: list(column) for level, column in zip(_LEVELS, levels, strict=True)},
         )
-    return _dressed(figure, _POPULARITY, title, boxmode="group")
+    return _dressed(figure, _POPULARITY.format("positive"), title, boxmode="group")
 
 
 def _lines(found, values, title, scale=1):
@@ -160,7 +165,7 @@ def _lines(found, values, title, scale=1):
             means = [scale * one["positives"][value][name]["mean"] for name in names]
             name = label if len(values) == 1 else f"{label}: {called}"
             _add_line(figure, at, dash, name, names, means, about)
-    return _dressed(figure, _POPULARITY, title, hovermode="x unified")
+    return _dressed(figure, _POPULARITY.format("positive"), title, hovermode="x unified")
 
 
 def _push(found):
@@ -173,14 +178,11 @@ def _push(found):
         for dash, mass, called in (("solid", "worst_case", "Q"), ("dash", "prior", "P")):
             ratios = [shares[mass][name] / shares["drawn"][name] for name in names]
             _add_line(figure, at, dash, f"{label}: {called}", names, ratios, about)
-    figure.update_yaxes(type="log", dtick="D2", minexponent=2)
+    # Plotly would write 2 and 5 alone, whatever the power of ten they belong to
+    ticks = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     title = "mass over share of the draws"
-    return _dressed(
-        figure,
-        "popularity group of the negative item (10 = most popular)",
-        title,
-        hovermode="x unified",
-    )
+    return _dressed(figure, _POPULARITY.format("negative"), title, hovermode="x unified")
 
 
 def _add_line(figure, at, dash, name, x, y, about):

@@ -66,7 +66,8 @@ def rows_of_table(found):
         if group:
             about = [edges_text(group), f"{group['items']:,}"]
         means = [
-            f"{found['positives'][value][name]['mean']:,.{digits}f}" for value, _, digits in _COLUMNS
+            f"{found['positives'][value][name]['mean']:,.{digits}f}"
+            for value, _, digits in _COLUMNS
         ]
         cells.append([name, *about, *means])
     return [head, *cells]
@@ -75,7 +76,8 @@ def rows_of_table(found):
 def edges_text(group):
     """Lowest to highest count of a group's items, "12 to 20"."""
     low, high = group["edges"]
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    # blanks that do not break, for a narrow column
+    return f"{low:,}" if low == high else f"{low:,}\u00a0to\u00a0{high:,}"
 
 
 def text(found):

@@ -37,4 +37,6 @@ def check_settings(values, model, loss):
 def check_rows(name, value):
     """Raise UsageError unless value is an integer >= 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name} must be an integer >= 1, a number of training rows, got {value!r}")
+        raise UsageError(
+            f"{name} must be an integer >= 1, a number of training rows, got {value!r}"
+        )
