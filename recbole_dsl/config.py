@@ -12,8 +12,8 @@ import recbole
 from recbole.config import Config as HostConfig
 
 from recbole_dsl import checks, compat, partition, settings
-from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.device import choose_device
+from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.distributed import world
 from recbole_dsl.models.recommender import check_settings
 from recbole_dsl.settings import Layers, UsageError, did_you_mean, match_type, read_yaml

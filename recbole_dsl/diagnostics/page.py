@@ -54,8 +54,8 @@ def _sections(found):
         "Temperature",
         "A box is the middle half of a group's rows, its whiskers reach from the 5th to the 95th "
         "percentile. A larger temperature spreads a row's gradient over more negatives; boxes that "
-        "rise or fall with popularity mean that the loss treats popular positives unlike rare ones, "
-        "a flat line that it does not.",
+        "rise or fall with popularity mean that the loss treats popular positives unlike rare "
+        "ones, a flat line that it does not.",
         [_boxes(found, "temperature", "temperature, in score units")],
     )
     yield Section(
@@ -81,8 +81,8 @@ def _sections(found):
     yield Section(
         "Scores: positive, worst case, prior",
         "The positive's score against the mean score of its negatives, under the worst case Q (the "
-        "robust payoff) and under the prior P. Training widens the gap between the first two; where "
-        "it is small, the group's positives are still contested.",
+        "robust payoff) and under the prior P. Training widens the gap between the first two; "
+        "where it is small, the group's positives are still contested.",
         [
             _lines(
                 found,

@@ -9,8 +9,8 @@ import torch
 from recbole_dsl.losses import RobustView, robust_quantities
 from recbole_dsl.models.view import EpochView
 
-# Cells of (b, M) at a time: about ten float64 arrays of 8 MiB, whatever the batch.
-_CELLS = 1 << 20
+# Cells of (b, M) at a time: about ten float64 arrays of 2 MiB, whatever the batch.
+_CELLS = 1 << 18
 # What is asked for beside the loss's own inputs.
 _BESIDE = ("pos", "negatives", "item_similarity")
 
