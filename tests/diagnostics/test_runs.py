@@ -8,7 +8,7 @@ import pytest
 import torch
 from browsing import opened
 
-from recbole_dsl import checkpoint
+from recbole_dsl import checkpoint, trainer
 from recbole_dsl.diagnostics import page
 from recbole_dsl.diagnostics.command import diagnose_checkpoints, main
 from recbole_dsl.runner import run
@@ -75,15 +75,16 @@ def test_a_run_writes_numbers_into_its_result_and_a_page_beside_it(toy, own_fold
     assert "Diagnostics: out/MF_DSL-0.1.diagnostics.html" in log
 
 
-def test_the_best_epoch_is_diagnosed_also_without_a_test_set_and_nothing_is_needed_to_be_saved(toy):
+def test_the_best_epoch_is_diagnosed_also_without_a_test_set_or_a_checkpoint(toy, monkeypatch):
+    falling = iter((0.5, 0.4))
+    monkeypatch.setattr(trainer, "calculate_valid_score", lambda *_: next(falling))
     split = {"split": {"RS": [0.8, 0.2, 0.0]}}
-    # so fast that the first epoch is the best
-    settings = {**QUICK, "diagnostics": True, "eval_args": split, "learning_rate": 0.5, "epochs": 6}
-    result = run("MF_SL", toy, config_dict=settings)
-    assert result["best_epoch"] < 5
+    result = run("MF_SL", toy, config_dict={**QUICK, "diagnostics": True, "eval_args": split})
+    assert result["test"] is None and result["best_epoch"] == 0
     (again,) = diagnose_checkpoints([result["checkpoint"]])[0].values()
     del result["diagnostics"]["page"]
     assert _plain(again) == _plain(result["diagnostics"])
+    monkeypatch.undo()
     unsaved = run("MF_SL", toy, config_dict={**QUICK, "diagnostics": True}, saved=False)
     assert unsaved["diagnostics"]["page"] is None and unsaved["diagnostics"]["rows"] > 0
 
@@ -100,6 +101,20 @@ def test_a_loss_without_diagnostics_stops_the_run_before_training(toy, model, ow
 def test_rows_are_a_number_of_rows(toy, rows):
     with pytest.raises(UsageError, match="diagnostics_rows must be an integer"):
         run("MF_SL", toy, config_dict={**QUICK, "diagnostics_rows": rows})
+
+
+@pytest.mark.slow
+def test_two_processes_report_what_the_command_finds_in_their_checkpoint(toy):
+    settings = {**QUICK, "diagnostics": True, "nproc": 2, "device": "cpu"}
+    result = run("MF_AdapTau", toy, config_dict=settings)
+    assert result["world_size"] == 2
+    found = result["diagnostics"]
+    assert Path(found.pop("page")).is_file()
+    (again,) = diagnose_checkpoints([result["checkpoint"]])[0].values()
+    assert again["positives"]["temperature"] == found["positives"]["temperature"]
+    assert again["positives"]["kl"]["all"]["mean"] == pytest.approx(
+        found["positives"]["kl"]["all"]["mean"]
+    )
 
 
 # The command -------------------------------------------------------------------------------------
@@ -122,10 +137,8 @@ def test_the_command_puts_two_models_on_one_page(toy, own_folder, capsys):
         assert shown.title() == "Diagnostics: MF_DSL, MF_SL"
         figures = shown.locator(".plotly-graph-div")
         assert figures.count() == 7
-        names = (
-            "[...document.querySelectorAll('.plotly-graph-div')].map(g => g.data.map(t => t.name))"
-        )
-        names = shown.evaluate(names)
+        plots = "[...document.querySelectorAll('.plotly-graph-div')]"
+        names = shown.evaluate(f"{plots}.map(plot => plot.data.map(trace => trace.name))")
         assert names[0] == names[1] == ["MF_DSL", "MF_SL"]
         assert names[4] == [
             f"{model}: {what}"
@@ -138,7 +151,7 @@ def test_the_command_puts_two_models_on_one_page(toy, own_folder, capsys):
         for figure, traces in ((1, 2), (3, 2), (4, 6), (5, 4), (6, 6)):
             marks = figures.nth(figure).locator(".scatterlayer path.point")
             assert marks.count() == traces * there, figure
-        titles = figures.nth(1).locator(".xtitle, .ytitle").all_inner_texts()
+        titles = figures.nth(1).locator(".xtitle, .ytitle").all_text_contents()
         assert any("popularity group of the positive item" in title for title in titles)
         assert "effective number of negatives" in titles
         assert shown.locator("table").count() == 2
