@@ -109,6 +109,9 @@ def test_nothing_is_disturbed_and_the_same_seed_measures_the_same(checkerboard, 
     for key, value in first.values.items():
         assert torch.equal(value, second.values[key])
     assert not torch.equal(first.values["payoff"], other.values["payoff"])
+    model.train(not training)
+    in_other_mode = measure(model, users, items, rows=50, batch_size=20, seed=1)
+    assert torch.equal(first.values["payoff"], in_other_mode.values["payoff"])  # without noise
 
 
 def test_slatk_weighs_by_quantiles_of_the_model_as_it_stands(checkerboard):

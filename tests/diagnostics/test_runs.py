@@ -77,14 +77,14 @@ def test_a_run_writes_numbers_into_its_result_and_a_page_beside_it(toy, own_fold
 
 def test_the_best_epoch_is_diagnosed_also_without_a_test_set_or_a_checkpoint(toy, monkeypatch):
     falling = iter((0.5, 0.4))
-    monkeypatch.setattr(trainer, "calculate_valid_score", lambda *_: next(falling))
-    split = {"split": {"RS": [0.8, 0.2, 0.0]}}
-    result = run("MF_SL", toy, config_dict={**QUICK, "diagnostics": True, "eval_args": split})
+    settings = {**QUICK, "diagnostics": True, "eval_args": {"split": {"RS": [0.8, 0.2, 0.0]}}}
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "calculate_valid_score", lambda *_: next(falling))
+        result = run("MF_SL", toy, config_dict=settings)
     assert result["test"] is None and result["best_epoch"] == 0
     (again,) = diagnose_checkpoints([result["checkpoint"]])[0].values()
     del result["diagnostics"]["page"]
     assert _plain(again) == _plain(result["diagnostics"])
-    monkeypatch.undo()
     unsaved = run("MF_SL", toy, config_dict={**QUICK, "diagnostics": True}, saved=False)
     assert unsaved["diagnostics"]["page"] is None and unsaved["diagnostics"]["rows"] > 0
 
