@@ -20,6 +20,7 @@ setup(
         "recbole_dsl",
         "recbole_dsl.backbones",
         "recbole_dsl.groups",
+        "recbole_dsl.diagnostics",
         "recbole_dsl.importer",
         "recbole_dsl.loading",
         "recbole_dsl.losses",

@@ -15,6 +15,7 @@ from recbole.utils import EvaluatorType
 
 from recbole_dsl import checks, compat, host_metrics, partition, settings
 from recbole_dsl.device import choose_device
+from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.distributed import world
 from recbole_dsl.groups import metrics as group_metrics
 from recbole_dsl.groups import options, user_field
@@ -191,6 +192,7 @@ class Config(HostConfig):
         checks.mebibytes("eval_memory", values["eval_memory"])
         values["dataset_cache"] = checks.dataset_cache(values["dataset_cache"])
         checks.processes(values)
+        check_diagnostics(values, self.model, self.spec.loss)
         if self.spec.backbone:
             for key in ("backbone", "loss"):
                 if values[key] != getattr(self.spec, key):

@@ -14,6 +14,7 @@ from recbole.utils.logger import RemoveColorFilter
 
 from recbole_dsl import checkpoint, data, distributed, launch, memory, partition, result
 from recbole_dsl.config import Config
+from recbole_dsl.diagnostics import after_training
 from recbole_dsl.groups.report import GroupedTests, group_tables
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
@@ -169,7 +170,12 @@ def _run(config, saved):
         report["tests"] = {name: grouped.overall(flat) for name, flat in named.items()}
     if config["group_metrics"]:
         report["groups"] = grouped.report(named)
-    _publish(config, trainer, report, saved)
+    path = _result_path(config, trainer, saved)
+    if config["diagnostics"]:
+        if saved and not any(tests):
+            trainer.load(trainer.saved_model_file)  # as no test has
+        report["diagnostics"] = after_training.diagnose(config, model, train._dataset, path)
+    _publish(config, path, report)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
@@ -179,13 +185,17 @@ def _run(config, saved):
     }
 
 
-def _publish(config, trainer, report, saved):
+def _result_path(config, trainer, saved):
+    """Where the result goes: ``result_file``, else beside the checkpoint; None without either."""
+    if config["result_file"] is None:
+        return Path(trainer.saved_model_file).with_suffix(".json") if saved else None
+    return Path(str(config["result_file"]))
+
+
+def _publish(config, path, report):
     if not distributed.world().main:
         return
     logger = logging.getLogger()
-    path = config["result_file"]
-    if path is None and saved:
-        path = Path(trainer.saved_model_file).with_suffix(".json")
     if path is not None:
         result.write(str(path), report)
         logger.info(f"Result: {path}")

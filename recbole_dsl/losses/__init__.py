@@ -9,7 +9,13 @@ from recbole_dsl.losses.bpr import BPRLoss, bpr_loss
 from recbole_dsl.losses.bsl import BSLLoss, bsl_row_loss, bsl_user_loss
 from recbole_dsl.losses.ccl import CCLLoss, ccl_loss
 from recbole_dsl.losses.directau import DirectAULoss, direct_au_loss
-from recbole_dsl.losses.dro import WorstCase, worst_case
+from recbole_dsl.losses.dro import (
+    RobustQuantities,
+    RobustView,
+    WorstCase,
+    robust_quantities,
+    worst_case,
+)
 from recbole_dsl.losses.dsl import DSLLoss, dsl_loss, dsl_scales
 from recbole_dsl.losses.gbce import GBCELoss, gbce_loss
 from recbole_dsl.losses.infonce import InfoNCELoss, info_nce_loss
@@ -35,6 +41,8 @@ __all__ = [
     "LLPAUCLoss",
     "MMCLLoss",
     "PSLLoss",
+    "RobustQuantities",
+    "RobustView",
     "RowLoss",
     "SCELoss",
     "SLatKLoss",
@@ -57,6 +65,7 @@ __all__ = [
     "llpauc_loss",
     "mmcl_loss",
     "psl_loss",
+    "robust_quantities",
     "sce_loss",
     "slatk_loss",
     "softmax_loss",

@@ -25,6 +25,11 @@ class RowLoss(torch.nn.Module):
     A subclass checks its options and implements ``forward`` over the tensors named in ``inputs``.
     One that keeps state beside them sizes it in ``prepare`` and refreshes it in ``begin_epoch``.
 
+    A subclass that is a log-sum-exp over negatives may offer ``robust_view(**inputs)``: from the
+    tensors of ``forward`` to a :class:`recbole_dsl.losses.dro.RobustView`, changing no state. With
+    it the loss has diagnostics (:mod:`recbole_dsl.diagnostics`); where the positive is in the
+    denominator too, they are of the sum over the negatives alone.
+
     Attributes:
         paper: where the loss was published, for ``--list``.
         inputs: names of the tensors ``forward`` takes, of those the model layer offers.
@@ -64,6 +69,13 @@ class RowLoss(torch.nn.Module):
                 ``view.score_blocks()`` yields (user ids (b,), scores (b, I)) over all users, column
                 0 being the padding item; ``view.batches(names)`` yields dicts of the named inputs
                 over one pass of the training rows, with fresh negatives.
+        """
+
+    def measure(self, view):
+        """Measure anew, from the model as it stands, state that is not in a checkpoint.
+
+        Args:
+            view: as in :meth:`begin_epoch`.
         """
 
     def extra_repr(self):

@@ -7,6 +7,7 @@ import torch
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_like, check_positive, check_scores, in_float32
 from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.losses.dro import RobustView
 from recbole_dsl.losses.sl import softmax_loss
 
 
@@ -175,3 +176,6 @@ class AdapTauLoss(RowLoss):
         if self.training:
             self.per_user.record(users, softmax_loss(pos.detach(), neg.detach(), tau=self.tau))
         return adap_tau_loss(pos, neg, self.per_user(users)).mean()
+
+    def robust_view(self, pos, neg, users):
+        return RobustView(neg, self.per_user(users))

@@ -14,6 +14,7 @@ from recbole_dsl.losses._checks import (
     in_float32,
 )
 from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
+from recbole_dsl.losses.dro import RobustView
 
 
 def adv_info_nce_loss(pos, neg, hardness, *, tau, positive_in_denominator):
@@ -148,3 +149,7 @@ class AdvInfoNCELoss(RowLoss):
         with torch.no_grad():
             hardness = self.adversary(users, negatives).to(pos.dtype)
         return self._row_loss(pos, neg, hardness).mean()
+
+    @torch.no_grad()
+    def robust_view(self, pos, neg, users, negatives):
+        return RobustView(neg, torch.full_like(pos, self.tau), self.adversary(users, negatives))

@@ -12,6 +12,7 @@ from recbole_dsl.losses._checks import (
     in_float32,
 )
 from recbole_dsl.losses._logsumexp import log_sum_exp, with_zero
+from recbole_dsl.losses.dro import RobustView
 
 # Smallest squared sine whose root is differentiated: bounds the slope of the root at 1000.
 _LEAST_SQUARED_SINE = 1e-6
@@ -161,3 +162,6 @@ class BCLoss(RowLoss):
         no_margin = torch.zeros_like(margin)
         bias = bc_loss(bias_pos, bias_neg, no_margin, tau=self.options["bias_tau"])
         return loss + bias.mean()
+
+    def robust_view(self, pos, neg, users, items, negatives):
+        return RobustView(neg, torch.full_like(pos, self.tau))

@@ -13,6 +13,7 @@ from recbole_dsl.losses._checks import (
     in_float32,
 )
 from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.losses.dro import RobustView
 
 FORMS = ("row", "user")
 
@@ -120,3 +121,6 @@ class BSLLoss(RowLoss):
         if users is None:
             return bsl_row_loss(pos, neg, **taus).mean()
         return bsl_user_loss(pos, neg, users, **taus).mean()
+
+    def robust_view(self, pos, neg, users=None):
+        return RobustView(neg, torch.full_like(pos, self.options["tau_neg"]))

@@ -1,10 +1,28 @@
 """The KL-DRO reading of the softmax losses: which negatives the loss fears, and how much."""
 
+import math
 from typing import NamedTuple
 
 import torch
 
 from recbole_dsl.losses._checks import check_like
+
+
+class RobustView(NamedTuple):
+    """What of a loss the identity in :func:`worst_case` is about, for the rows of a batch.
+
+    Attributes:
+        f: (B, M) float. Scores of the negatives as the loss sees them, in score units.
+        tau: (B,) float, > 0. Temperature of each row.
+        log_kappa: (B, M) float or None. Log of weights of the negatives, up to a constant of the
+            row; None: all weigh the same, P is uniform.
+        weight: (B,) float or None. Weight of each row in the loss; None: 1.
+    """
+
+    f: torch.Tensor
+    tau: torch.Tensor
+    log_kappa: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
 
 
 class WorstCase(NamedTuple):
@@ -14,7 +32,8 @@ class WorstCase(NamedTuple):
         q: (B, M), Q, the distribution the loss defends against; rows sum to 1.
         payoff: (B,), E_Q[f], the mean score of the negatives under Q, in score units.
         kl: (B,), KL(Q || P), how far Q has moved from the prior P, in nats.
-        effective_negatives: (B,), exp of the entropy of Q: how many negatives count, 1 to M.
+        effective_negatives: (B,), exp of the entropy of Q (its perplexity): how many negatives
+            count, 1 to M.
     """
 
     q: torch.Tensor
@@ -60,3 +79,73 @@ def worst_case(neg, tau, log_kappa=None):
     kl = (q * (log_q - log_p + log_m)).sum(dim=1)
     entropy = -(q * log_q).sum(dim=1)
     return WorstCase(q, (q * neg).sum(dim=1), kl, entropy.exp())
+
+
+class RobustQuantities(NamedTuple):
+    """What :func:`robust_quantities` finds, in float64.
+
+    Attributes:
+        p, q: (B, M), the prior P and the worst case Q over each row's negatives.
+        tau: (B,), temperature, in score units.
+        weight: (B,), weight of the row in the loss.
+        prior_entropy: (B,), entropy of P, in nats: log M where P is uniform.
+        effective_negatives: (B,), exp of the entropy of Q, 1 to M.
+        prior_payoff, payoff: (B,), E_P[f] and E_Q[f], in score units.
+        kl: (B,), KL(Q || P), in nats.
+        robust_value: (B,), the left side of the identity, tau log E_P[exp(f / tau)].
+        identity_error: (B,), left side minus right side; rounding alone.
+    """
+
+    p: torch.Tensor
+    q: torch.Tensor
+    tau: torch.Tensor
+    weight: torch.Tensor
+    prior_entropy: torch.Tensor
+    effective_negatives: torch.Tensor
+    prior_payoff: torch.Tensor
+    payoff: torch.Tensor
+    kl: torch.Tensor
+    robust_value: torch.Tensor
+    identity_error: torch.Tensor
+
+
+@torch.no_grad()
+def robust_quantities(view):
+    """Prior, worst case and what they are worth, from a loss's own view of a batch.
+
+    Args:
+        view: a :class:`RobustView`, of any float dtype.
+    Returns:
+        :class:`RobustQuantities`.
+    Raises:
+        ValueError: as :func:`worst_case`; weight is not (B,).
+    Example:
+        >>> view = RobustView(torch.tensor([[0.3, 0.3]]), torch.tensor([0.1]))
+        >>> round(robust_quantities(view).effective_negatives.item(), 6)
+        2.0
+    """
+    f, tau = view.f.double(), view.tau.double()
+    log_kappa = torch.zeros_like(f)
+    if view.log_kappa is not None:
+        check_like("log_kappa", view.log_kappa, "f", f)
+        # normalised anew, since float32 leaves the mean of kappa a little off 1
+        log_kappa = torch.log_softmax(view.log_kappa.double(), dim=1) + math.log(f.shape[1])
+    case = worst_case(f, tau, log_kappa)
+    log_p = log_kappa - math.log(f.shape[1])
+    p = log_p.exp()
+    weight = torch.ones_like(tau) if view.weight is None else view.weight.double()
+    check_like("weight", weight, "tau", tau)
+    value = tau * torch.logsumexp(log_p + f / tau.unsqueeze(1), dim=1)
+    return RobustQuantities(
+        p=p,
+        q=case.q,
+        tau=tau,
+        weight=weight,
+        prior_entropy=-(p * log_p).sum(dim=1),
+        effective_negatives=case.effective_negatives,
+        prior_payoff=(p * f).sum(dim=1),
+        payoff=case.payoff,
+        kl=case.kl,
+        robust_value=value,
+        identity_error=value - (case.payoff - tau * case.kl),
+    )

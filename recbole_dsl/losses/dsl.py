@@ -15,6 +15,7 @@ from recbole_dsl.losses._checks import (
     in_float32,
 )
 from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.losses.dro import RobustView
 
 
 def _check_options(tau, alpha, beta, gamma, slate_size, clip):
@@ -170,3 +171,9 @@ class DSLLoss(RowLoss):
 
     def forward(self, pos, neg, item_similarity):
         return dsl_loss(pos, neg, item_similarity, **self.options).mean()
+
+    def robust_view(self, pos, neg, item_similarity):
+        pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
+        log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self.options)
+        tau_b = torch.full_like(pos, self.tau) if tau_b is None else tau_b
+        return RobustView(neg, tau_b, log_kappa)

@@ -5,6 +5,7 @@ import torch
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_choice, check_positive, check_scores, in_float32
 from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.losses.dro import RobustView
 
 # The part of the surrogate above 1: sigma(x) = 1 + EXCESS[name](x), each x + O(x^2) at 0.
 EXCESS = {"tanh": torch.tanh, "atan": torch.atan, "relu": lambda x: x}
@@ -72,3 +73,10 @@ class PSLLoss(RowLoss):
 
     def forward(self, pos, neg):
         return psl_loss(pos, neg, **self.options).mean()
+
+    def robust_view(self, pos, neg):
+        # sigma(d / 2)^(2 / tau) = exp((f - pos) / tau): the score at which exp would do the same
+        pos, neg = in_float32(pos, neg)
+        gap = neg - pos.unsqueeze(1)
+        f = pos.unsqueeze(1) + 2 * _log_surrogate(gap / 2, self.options["surrogate"])
+        return RobustView(f, torch.full_like(pos, self.tau))

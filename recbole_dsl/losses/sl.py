@@ -2,9 +2,12 @@
 
 import math
 
+import torch
+
 from recbole_dsl.losses._base import RowLoss
 from recbole_dsl.losses._checks import check_flag, check_positive, check_scores, in_float32
 from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
+from recbole_dsl.losses.dro import RobustView
 
 
 def softmax_loss(pos, neg, *, tau):
@@ -81,3 +84,6 @@ class SoftmaxLoss(RowLoss):
 
     def forward(self, pos, neg):
         return self.row_loss(pos, neg, tau=self.tau).mean()
+
+    def robust_view(self, pos, neg):
+        return RobustView(neg, torch.full_like(pos, self.tau))

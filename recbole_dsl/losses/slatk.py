@@ -12,6 +12,7 @@ from recbole_dsl.losses._checks import (
     in_float32,
 )
 from recbole_dsl.losses._logsumexp import log_sum_exp
+from recbole_dsl.losses.dro import RobustView
 
 
 def slatk_loss(pos, neg, quantile, *, tau, tau_weight, weight_gradient):
@@ -51,9 +52,14 @@ def slatk_loss(pos, neg, quantile, *, tau, tau_weight, weight_gradient):
     check_scores(pos, neg)
     check_like("quantile", quantile, "pos", pos)
     pos, neg, quantile = in_float32(pos, neg, quantile)
-    weight = torch.sigmoid((pos - quantile) / tau_weight)
+    weight = slatk_weight(pos, quantile, tau_weight=tau_weight)
     weight = weight if weight_gradient else weight.detach()
     return weight * log_sum_exp(neg, pos, scale=1 / tau)
+
+
+def slatk_weight(pos, quantile, *, tau_weight):
+    """Weight of each row in :func:`slatk_loss`, in (0, 1): (B,), (B,) -> (B,)."""
+    return torch.sigmoid((pos - quantile) / tau_weight)
 
 
 def top_k_quantile(scores, k):
@@ -90,11 +96,19 @@ class SLatKLoss(RowLoss):
 
     def begin_epoch(self, epoch, view):
         if epoch % self.options["quantile_every"] == 0:
-            for users, scores in view.score_blocks():
-                # Column 0 is the padding item, no competitor.
-                self.quantile[users] = top_k_quantile(scores[:, 1:], self.options["k"]).float()
+            self.measure(view)
+
+    def measure(self, view):
+        for users, scores in view.score_blocks():
+            # Column 0 is the padding item, no competitor.
+            self.quantile[users] = top_k_quantile(scores[:, 1:], self.options["k"]).float()
 
     def forward(self, pos, neg, users):
         quantile = self.quantile[users].to(pos.dtype)
         options = {name: self.options[name] for name in ("tau", "tau_weight", "weight_gradient")}
         return slatk_loss(pos, neg, quantile, **options).mean()
+
+    def robust_view(self, pos, neg, users):
+        quantile = self.quantile[users].to(pos.dtype)
+        weight = slatk_weight(pos, quantile, tau_weight=self.options["tau_weight"])
+        return RobustView(neg, torch.full_like(pos, self.tau), weight=weight)
