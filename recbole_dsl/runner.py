@@ -34,7 +34,14 @@ class Loaded(NamedTuple):
 
 
 def run(
-    model=None, dataset=None, config_file_list=None, config_dict=None, saved=True, arguments=()
+    model=None,
+    dataset=None,
+    config_file_list=None,
+    config_dict=None,
+    saved=True,
+    arguments=(),
+    tested=True,
+    after_validation=None,
 ):
     """Train a model, choose its best epoch on validation, test that one.
 
@@ -45,6 +52,10 @@ def run(
         config_dict: settings as a dict, over the files.
         saved: whether to keep a checkpoint; without one, the last epoch is tested.
         arguments: (key, text) pairs of the command line, over everything.
+        tested: whether the test rows are evaluated; False is for choosing between settings, and
+            leaves ``test`` empty.
+        after_validation: called with (epoch, score of valid_metric) after each validation; what it
+            raises ends the run. In one process only.
 
     With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
     ``if __name__ == "__main__":``.
@@ -68,7 +79,7 @@ def run(
         handlers = _start_log(config)
         try:
             with _deterministic(config):
-                return _run(config, saved)
+                return _run(config, saved, tested, after_validation)
         finally:
             _stop_log(handlers)
 
@@ -93,7 +104,7 @@ def _deterministic(config):
         torch.utils.deterministic.fill_uninitialized_memory = fill
 
 
-def _run(config, saved):
+def _run(config, saved, tested, after_validation):
     started = time.perf_counter()
     logger = logging.getLogger()
     logger.info(sys.argv)
@@ -131,11 +142,14 @@ def _run(config, saved):
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
     show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
+    watched = {} if after_validation is None else {"callback_fn": after_validation}
     try:
-        best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
-        tested = [
+        best_score, _ = trainer.fit(
+            train, valid, saved=saved, show_progress=show_progress, **watched
+        )
+        measured = [
             trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
-            for test in tests
+            for test in (tests if tested else ())
         ]
     finally:
         trainer.tensorboard.close()
@@ -151,22 +165,22 @@ def _run(config, saved):
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
-        "test": tested[0],
+        "test": measured[0] if tested else None,
         "seconds": time.perf_counter() - started,
         "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
         "world_size": place.size,
         "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
-    if len(tests) > 1:
-        report["tests"] = partition.tests_by_name(list(splits)[2:], tested)
+    if len(measured) > 1:
+        report["tests"] = partition.tests_by_name(list(splits)[2:], measured)
     _publish(config, trainer, report, saved)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": trainer.best_valid,
-        "test_result": tested[0],
+        "test_result": report["test"],
     }
 
 
