@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import optuna
 import optuna.visualization as figures
 
 from recbole_dsl.pages import Section, write_page
 
+# Below so many complete trials, importance says more of chance than of the settings.
+_ENOUGH = 10
 
-def write(plan, study, found, report):
+
+def write(plan, found, report):
     """Write the page of a study; its path."""
-    path = Path(plan.output) / "tuning.html"
+    path, study = Path(plan.output) / "tuning.html", _counted(plan, found)
     target = dict(target_name=f"{plan.metric} on validation")
     sections = [
         Section(
@@ -26,8 +30,8 @@ def write(plan, study, found, report):
     if _tells_importance(found):
         figure = figures.plot_param_importances(study, **target)
         text = (
-            "How much of the variation of the score each setting accounts for, by a fANOVA of the "
-            "complete trials. With few trials this is a hint, no more."
+            "How much each setting decides whether a trial is among the best, by Optuna's "
+            "PED-ANOVA of the complete trials. With few trials this is a hint, no more."
         )
         sections.append(Section("Importance", text, [figure]))
     sections.append(
@@ -48,13 +52,21 @@ def write(plan, study, found, report):
     return str(path)
 
 
+def _counted(plan, found):
+    """A study in memory of the trials that count, by slot: no killed attempts, no doubles."""
+    study = optuna.create_study(direction="maximize" if plan.bigger else "minimize")
+    study.add_trials([trial for _, trial in sorted(found.done.items())])
+    return study
+
+
 def _tells_importance(found):
     """Whether there is something to explain: several settings and scores that differ."""
     complete = list(found.complete.values())
     varied = {
         name for t in complete for name, v in t.params.items() if v != complete[0].params[name]
     }
-    return len({trial.value for trial in complete}) > 2 and len(varied) > 1
+    differ = len({trial.value for trial in complete}) > 1
+    return len(complete) >= _ENOUGH and differ and len(varied) > 1
 
 
 def _table(plan, report):

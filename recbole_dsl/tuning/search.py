@@ -87,7 +87,7 @@ def tune(
         report = _report(plan, found, *winner)
         if tested:
             report.update(_test(plan, opened, found, report))
-        report["files"] = [write_best(plan, report), page.write(plan, opened, found, report)]
+        report["files"] = [write_best(plan, report), page.write(plan, found, report)]
     return report
 
 
