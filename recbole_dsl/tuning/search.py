@@ -119,6 +119,11 @@ def make_plan(run, **options):
     prune = options["sampler"] == "tpe" if options["prune"] is None else options["prune"]
     name = options["study"] or f"{config['model']}-{config['dataset']}"
     output = options["output"] or str(Path("saved") / "tuning" / name)
+    if str(options["storage"]).startswith("sqlite"):
+        raise UsageError(
+            f"storage {options['storage']}: SQLite does not keep two processes from taking one "
+            "trial; for one machine name a file, for several a server's URL (postgresql:// ...)"
+        )
     if Path(output).is_file():
         raise UsageError(f"output {output} is a file, not a folder")
     # A trial's own log would drown the progress; the user's level wins.

@@ -80,7 +80,8 @@ class _PerSlot(BaseSampler):
         return self._own.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study, trial, state, values):
-        self._own.after_trial(study, trial, state, values)
+        if self._own is not None:  # None: a killed trial is put away before any was taken
+            self._own.after_trial(study, trial, state, values)
 
 
 def pruner(plan):

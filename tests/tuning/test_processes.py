@@ -1,16 +1,18 @@
 """Studies of several processes, and of processes that are killed."""
 
+import dataclasses
 import multiprocessing
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import optuna
 import pytest
 import tuners
 
-from recbole_dsl.tuning import search, tune
+from recbole_dsl.tuning import search, tune, worker
 from recbole_dsl.tuning.study import open_study, quiet, refill
 
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -63,10 +65,9 @@ def _plan(board, **options):
     return search.make_plan(run, **{**defaults, **options})
 
 
-@pytest.mark.parametrize("storage", [None, "sqlite:///shared.db"])
-def test_two_processes_share_the_trials_and_do_none_twice(board, storage):
+def test_two_processes_share_the_trials_and_do_none_twice(board):
     board["ranges"] = {"tau": "0.1..0.5"}
-    plan = _plan(board, storage=storage)
+    plan = _plan(board)
     with quiet():
         study = open_study(plan, made=True)
         refill(study, plan)
@@ -75,11 +76,11 @@ def test_two_processes_share_the_trials_and_do_none_twice(board, storage):
         _CONTEXT.Process(target=tuners.work_together, args=(plan, barrier, "noted"))
         for _ in range(2)
     ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+        assert process.exitcode == 0
     noted = [line.split(" ", 1) for line in Path("noted").read_text().splitlines()]
     assert len({process for process, _ in noted}) == 2
     assert len(noted) == len({settings for _, settings in noted}) == plan.trials
@@ -101,6 +102,31 @@ def test_two_commands_that_queue_at_once_do_no_trial_twice(board):
     assert found["trials"]["complete"] == 3
     states = _states(_journal("out/study.log"))
     assert states.count("COMPLETE") == 3 and "RUNNING" not in states
+
+
+def test_a_database_keeps_trials_and_tells_by_the_heartbeat_who_is_gone(board, monkeypatch):
+    # Any database is reached by the same path; SQLite, which needs no server, has one process here.
+    plan = dataclasses.replace(_plan(board, trials=3), storage="sqlite:///x.db")
+    monkeypatch.setattr("recbole_dsl.tuning.study.HEARTBEAT", 1)
+    monkeypatch.setattr("recbole_dsl.tuning.study.GRACE", 2)
+    with quiet():
+        study = open_study(plan, made=True)
+        refill(study, plan)
+        gone = optuna.load_study(study_name=plan.study, storage=plan.storage).ask()
+        elsewhere = {"host": "another", "pid": 1, "started": 0.0}
+        gone.set_user_attr("process", elsewhere)
+        study._storage.record_heartbeat(gone._trial_id)
+        assert list(refill(study, plan).running) == [0]
+        time.sleep(3.5)
+        found = refill(study, plan)
+        assert not found.running and set(found.waiting) == {0, 1, 2}
+        worker.work(plan)
+        assert refill(study, plan).finished
+    assert sorted(_states(plan.storage)) == ["COMPLETE"] * 3 + ["FAIL"]
+    kept = study.trials[1]
+    assert {"slot", "valid", "best_epoch", "seconds", "seed", "process"} <= set(kept.user_attrs)
+    assert set(kept.params) == {"tau", "learning_rate"}
+    assert kept.intermediate_values.keys() == {0, 1}
 
 
 def test_jobs_give_the_result_of_one_process(board):
