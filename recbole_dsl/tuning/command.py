@@ -113,13 +113,9 @@ def _table(found):
             "" if row["epoch"] is None else str(row["epoch"]),
             "" if row["seconds"] is None else f"{row['seconds']:.1f}",
         ]
-        values = [_short(row["settings"].get(name, "")) for name in names]
+        values = [search.short(row["settings"].get(name, "")) for name in names]
         table.add_row([str(row["trial"]), *numbers, *values, row["note"][:60]])
     return table.draw()
-
-
-def _short(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main(arguments=None):

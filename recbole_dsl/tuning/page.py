@@ -6,6 +6,7 @@ import optuna
 import optuna.visualization as figures
 
 from recbole_dsl.pages import Section, write_page
+from recbole_dsl.tuning.search import short
 
 # Below so many complete trials, importance says more of chance than of the settings.
 _ENOUGH = 10
@@ -39,7 +40,11 @@ def write(plan, found, report):
             "Epochs",
             f"{plan.metric} on validation after each epoch. A curve that ends before the others "
             "was stopped without a gain, or ended early as hopeless.",
-            [figures.plot_intermediate_values(study)],
+            [
+                figures.plot_intermediate_values(study).update_layout(
+                    xaxis_title="Epoch", yaxis_title=target["target_name"]
+                )
+            ],
         )
     )
     sections.append(Section("All trials", "Best first.", table=_table(plan, report)))
@@ -75,7 +80,7 @@ def _table(plan, report):
     for row in report["table"]:
         valid = "" if row["valid"] is None else f"{row['valid']:.4f}"
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        values = [row["settings"].get(name, "") for name in names]
+        values = [short(row["settings"].get(name, "")) for name in names]
         epoch = "" if row["epoch"] is None else row["epoch"]
         rows.append([row["trial"], valid, epoch, seconds, *values, row["note"]])
     return rows

@@ -248,3 +248,8 @@ def write_best(plan, report):
 def command_line(words):
     """The command of a terminal, as it may be typed again."""
     return "python -m recbole_dsl.tuning " + shlex.join(words)
+
+
+def short(value):
+    """A setting's value for a table: floats to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
