@@ -28,6 +28,7 @@ setup(
         "recbole_dsl.models",
         "recbole_dsl.properties",
         "recbole_dsl.splits",
+        "recbole_dsl.tuning",
     ],
     # properties/ stays at the top of the repository, where RecBole's users look for it, and is
     # installed inside the package, where it cannot clash with another one's.
@@ -53,9 +54,15 @@ setup(
     ],
     extras_require={
         "parquet": ["pyarrow>=10"],  # the importer reads parquet files
-        "test": ["pytest>=8", "ruff", "pyarrow>=10", "playwright>=1.40"],
+        "tuning": ["optuna>=4.9"],
+        "test": ["pytest>=8", "ruff", "pyarrow>=10", "playwright>=1.40", "optuna>=4.9"],
     },
-    entry_points={"console_scripts": ["run_recbole_dsl=recbole_dsl.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "run_recbole_dsl=recbole_dsl.cli:main",
+            "tune_recbole_dsl=recbole_dsl.tuning.command:main",
+        ]
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",

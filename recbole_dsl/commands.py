@@ -5,13 +5,15 @@ import sys
 from recbole_dsl.settings import UsageError
 
 
-def run(work, help_text, arguments=None):
+def run(work, help_text, arguments=None, failures=(), kept="nothing is written"):
     """Print what work(arguments) returns; the exit code: 0, 2 for bad input, 130 for Ctrl-C.
 
     Args:
         work: list of command-line words -> text to print.
         help_text: what --help prints.
         arguments: the words; None: those of this process.
+        failures: exceptions that are one line too, with exit code 1.
+        kept: what is said of the work done before Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if any(flag in arguments for flag in ("-h", "--help")):
@@ -22,7 +24,10 @@ def run(work, help_text, arguments=None):
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except tuple(failures) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("interrupted; nothing is written", file=sys.stderr)
+        print(f"interrupted; {kept}", file=sys.stderr)
         return 130
     return 0

@@ -59,6 +59,7 @@ class Config(HostConfig):
         self._arguments = list(arguments)
         self._internal, self._external = Layers(), Layers()
         self.warnings = []
+        self.search = {}  # setting -> range, what the model's property files propose for tuning
         super().__init__(model, dataset, config_file_list, config_dict)
 
     # Reading the layers ------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class Config(HostConfig):
     def _add_file(self, label, path):
         if path.is_file():
             values = read_yaml(path)
-            values.pop(settings.SEARCH, None)  # ranges to tune over, no setting of a run
+            self.search.update(values.pop(settings.SEARCH, {}))  # no settings of a run
             self._internal.add(label, values)
 
     def _load_internal_config_dict(self, model, model_class, dataset):

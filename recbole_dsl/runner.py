@@ -36,7 +36,14 @@ class Loaded(NamedTuple):
 
 
 def run(
-    model=None, dataset=None, config_file_list=None, config_dict=None, saved=True, arguments=()
+    model=None,
+    dataset=None,
+    config_file_list=None,
+    config_dict=None,
+    saved=True,
+    arguments=(),
+    tested=True,
+    after_validation=None,
 ):
     """Train a model, choose its best epoch on validation, test that one.
 
@@ -47,6 +54,10 @@ def run(
         config_dict: settings as a dict, over the files.
         saved: whether to keep a checkpoint; without one, the last epoch is tested.
         arguments: (key, text) pairs of the command line, over everything.
+        tested: whether the test rows are evaluated; False is for choosing between settings, and
+            leaves ``test`` empty.
+        after_validation: called with (epoch, score of valid_metric) after each validation; what it
+            raises ends the run. In one process only.
 
     With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
     ``if __name__ == "__main__":``.
@@ -70,7 +81,7 @@ def run(
         handlers = _start_log(config)
         try:
             with _deterministic(config):
-                return _run(config, saved)
+                return _run(config, saved, tested, after_validation)
         finally:
             _stop_log(handlers)
 
@@ -95,7 +106,7 @@ def _deterministic(config):
         torch.utils.deterministic.fill_uninitialized_memory = fill
 
 
-def _run(config, saved):
+def _run(config, saved, tested, after_validation):
     started = time.perf_counter()
     logger = logging.getLogger()
     logger.info(sys.argv)
@@ -135,11 +146,14 @@ def _run(config, saved):
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
     show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
+    watched = {} if after_validation is None else {"callback_fn": after_validation}
     try:
-        best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
-        tested = [
+        best_score, _ = trainer.fit(
+            train, valid, saved=saved, show_progress=show_progress, **watched
+        )
+        measured = [
             grouped.evaluate(trainer, test, load_best_model=saved, show_progress=show_progress)
-            for test in tests
+            for test in (tests if tested else ())
         ]
     finally:
         trainer.tensorboard.close()
@@ -163,16 +177,16 @@ def _run(config, saved):
         "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
-    named = partition.tests_by_name(list(splits)[2:], tested)
-    tested = [grouped.overall(flat) for flat in tested]
-    report["test"] = tested[0]
-    if len(tests) > 1:
-        report["tests"] = {name: grouped.overall(flat) for name, flat in named.items()}
-    if config["group_metrics"]:
+    named = partition.tests_by_name(list(splits)[2:], measured) if tested else {}
+    overall = {name: grouped.overall(flat) for name, flat in named.items()}
+    report["test"] = next(iter(overall.values()), None)
+    if len(overall) > 1:
+        report["tests"] = overall
+    if config["group_metrics"] and tested:
         report["groups"] = grouped.report(named)
     path = _result_path(config, trainer, saved)
     if config["diagnostics"]:
-        if saved and not any(tests):
+        if saved and not any(measured):
             trainer.load(trainer.saved_model_file)  # as no test has
         report["diagnostics"] = after_training.diagnose(config, model, train._dataset, path)
     _publish(config, path, report)
@@ -181,7 +195,7 @@ def _run(config, saved):
         "best_valid_score": best_score if math.isfinite(best_score) else None,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": trainer.best_valid,
-        "test_result": tested[0],
+        "test_result": report["test"],
     }
 
 

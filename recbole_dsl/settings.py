@@ -13,7 +13,8 @@ import yaml
 # the rest. Every other map (a split, an interval, ...) is one value and is replaced whole.
 MERGED = ("train_neg_sample_args", "eval_args", "train_noise")
 
-# The key of a property file that holds what to try when tuning: setting -> list of choices.
+# The key of a property file that holds what to try when tuning: setting -> list of choices, or a
+# range as recbole_dsl.tuning.ranges reads it, such as 1e-4..1e-1 log.
 SEARCH = "search"
 
 
