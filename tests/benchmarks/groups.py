@@ -2,7 +2,8 @@
 
     python tests/benchmarks/groups.py --data=dataset --dataset=amazon2014-electronic
 
-Writes two tables into groups.md. About three minutes: RecBole's own TailPercentage alone takes one or two.
+Writes two tables into groups.md. About three minutes, of which RecBole's own
+TailPercentage takes one or two.
 Without --dataset only the second table is made, which needs no data.
 """
 
