@@ -192,7 +192,7 @@ def test_the_script_ends_in_a_table(own_folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    starts = [line.split()[0] for line in lines]
+    starts = [line.split()[0] for line in lines if line.strip()]
     at = starts.index("valid")
     assert starts[at : at + 2] == ["valid", "test"]
     assert starts[-4:] == ["head", "mid", "tail", "recall@10:"]
