@@ -11,7 +11,7 @@ from pathlib import Path
 import recbole
 from recbole.config import Config as HostConfig
 
-from recbole_dsl import checks, compat, partition, settings
+from recbole_dsl import checks, compat, partition, settings, user_metrics
 from recbole_dsl.device import choose_device
 from recbole_dsl.distributed import world
 from recbole_dsl.models.recommender import check_settings
@@ -28,6 +28,7 @@ _UNLISTED = {
     "eta", "feature_num", "has_residual", "norm", "sim", "token_num_threshold", "use_filter",
 }  # fmt: skip
 _COMMAND_LINE = "command line"
+SHARED = "command line, for all models"
 
 
 class Config(HostConfig):
@@ -43,17 +44,26 @@ class Config(HostConfig):
         config_file_list: paths of YAML files, later ones win.
         config_dict: settings as a dict.
         arguments: (key, text) pairs from the command line, read as YAML.
+        shared: settings of the command line that several models are given at once: as config_dict,
+            but those that belong to another model alone are ignored, with a warning.
     Raises:
         UsageError: an unknown name or setting, or a value outside its range.
     """
 
     def __init__(
-        self, model=None, dataset=None, config_file_list=None, config_dict=None, arguments=()
+        self,
+        model=None,
+        dataset=None,
+        config_file_list=None,
+        config_dict=None,
+        arguments=(),
+        shared=None,
     ):
-        self._arguments = list(arguments)
+        self._arguments, self._shared = list(arguments), dict(shared or {})
         self._internal, self._external = Layers(), Layers()
         self.warnings = []
         super().__init__(model, dataset, config_file_list, config_dict)
+        user_metrics.check(self)
 
     # Reading the layers ------------------------------------------------------------------------
 
@@ -81,6 +91,7 @@ class Config(HostConfig):
                 raise UsageError(f"--{key} is given twice: {texts[key]!r} and {text!r}")
         self._texts = texts
         values = {key: settings.parse_value(key, text) for key, text in texts.items()}
+        self._external.add(SHARED, copy.deepcopy(self._shared))
         self._external.add(_COMMAND_LINE, values)
         return {}
 
@@ -156,7 +167,7 @@ class Config(HostConfig):
             shown = ", ".join(owners[:3]) + (", ..." if len(owners) > 3 else "")
             message = f"{key} is not a setting of {self.model}, but of {shown}"
             # One file may serve several models; a value on the command line is meant for this one.
-            fatal = not origin.startswith("config file")
+            fatal = not origin.startswith("config file") and origin != SHARED
             if self.spec.source == "own":
                 return  # what a user's own class reads is not known here
         else:

@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from recbole.utils import init_logger, init_seed
+from recbole.utils import ModelType, init_logger, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_dsl import checkpoint, data, distributed, launch, memory, partition, result
+from recbole_dsl import (
+    checkpoint,
+    data,
+    distributed,
+    launch,
+    memory,
+    partition,
+    result,
+    user_metrics,
+)
 from recbole_dsl.config import Config
 from recbole_dsl.loading.phases import Clock
 from recbole_dsl.settings import UsageError
@@ -133,10 +142,14 @@ def _run(config, saved):
     show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
     try:
         best_score, _ = trainer.fit(train, valid, saved=saved, show_progress=show_progress)
-        tested = [
-            trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
-            for test in tests
-        ]
+        by_user = user_metrics.UserMetrics(trainer.evaluator) if config["user_metrics"] else None
+        tested = []
+        for name, test in zip(list(splits)[2:], tests, strict=True):
+            tested.append(
+                trainer.evaluate(test, load_best_model=saved, show_progress=show_progress)
+            )
+            if by_user:
+                by_user.add(name.removeprefix("test_"), test)
     finally:
         trainer.tensorboard.close()
 
@@ -148,6 +161,7 @@ def _run(config, saved):
         "settings": config.settings(),
         "seed": config["seed"],
         "versions": result.versions(),
+        "parameters": _parameters(config, model),
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
@@ -160,7 +174,7 @@ def _run(config, saved):
     }
     if len(tests) > 1:
         report["tests"] = partition.tests_by_name(list(splits)[2:], tested)
-    _publish(config, trainer, report, saved)
+    _publish(config, trainer, report, saved, by_user)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
@@ -170,7 +184,15 @@ def _run(config, saved):
     }
 
 
-def _publish(config, trainer, report, saved):
+def _parameters(config, model):
+    """How many numbers are trained; none in RecBole's models without training, EASE and the like,
+    which have one for show."""
+    if config["MODEL_TYPE"] == ModelType.TRADITIONAL:
+        return 0
+    return sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
+
+
+def _publish(config, trainer, report, saved, by_user):
     if not distributed.world().main:
         return
     logger = logging.getLogger()
@@ -178,6 +200,8 @@ def _publish(config, trainer, report, saved):
     if path is None and saved:
         path = Path(trainer.saved_model_file).with_suffix(".json")
     if path is not None:
+        if by_user:
+            by_user.write(user_metrics.path_beside(path))
         result.write(str(path), report)
         logger.info(f"Result: {path}")
     best = report["best_epoch"]
