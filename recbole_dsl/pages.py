@@ -22,13 +22,17 @@ th:first-child, td:first-child { text-align: left } .wide { overflow-x: auto }
 """
 
 
+class Bold(str):
+    """A cell that stands out."""
+
+
 class Section(NamedTuple):
     """A part of a page.
 
     Attributes:
         heading: its title. text: what the reader sees, plain text, in paragraphs.
         figures: list of plotly.graph_objects.Figure.
-        table: rows of cells, the first one the header; or None.
+        table: rows of cells, the first one the header; or None. A cell may be :class:`Bold`.
     """
 
     heading: str
@@ -80,6 +84,11 @@ def _figure(figure):
 def _table(rows):
     lines = []
     for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]:
-        cells = "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in row)
+        cells = "".join(f"<{tag}>{_cell(cell)}</{tag}>" for cell in row)
         lines.append(f"<tr>{cells}</tr>")
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
+
+
+def _cell(cell):
+    text = html.escape(str(cell))
+    return f"<b>{text}</b>" if isinstance(cell, Bold) else text
