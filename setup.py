@@ -19,6 +19,7 @@ setup(
     packages=[
         "recbole_dsl",
         "recbole_dsl.backbones",
+        "recbole_dsl.benchmark",
         "recbole_dsl.importer",
         "recbole_dsl.loading",
         "recbole_dsl.losses",
@@ -48,12 +49,19 @@ setup(
         "texttable>=0.9",
         "psutil>=5.9",
         "plotly>=5.10",
+        "tabulate>=0.9",
+        "jinja2>=3.1.2",  # pandas writes LaTeX with it; torch brings it
     ],
     extras_require={
         "parquet": ["pyarrow>=10"],  # the importer reads parquet files
         "test": ["pytest>=8", "ruff", "pyarrow>=10", "playwright>=1.40"],
     },
-    entry_points={"console_scripts": ["run_recbole_dsl=recbole_dsl.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "run_recbole_dsl=recbole_dsl.cli:main",
+            "recbole_dsl_benchmark=recbole_dsl.benchmark.command:main",
+        ]
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",

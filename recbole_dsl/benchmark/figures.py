@@ -53,10 +53,10 @@ def metrics(summary):
         active=summary.metrics.index(shown),
     )  # fmt: skip
     figure.update_layout(
-        height=190 + 30 * len(labels),
+        height=210 + 30 * len(labels),
         updatemenus=[menu],
         showlegend=len(summary.test_sets) > 1,
-        legend=dict(orientation="h", x=1, xanchor="right", y=1, yanchor="bottom"),
+        legend=dict(orientation="h", x=0, y=-60 / (30 * len(labels)), yanchor="top"),
     )
     figure.update_xaxes(title=shown)
     figure.update_yaxes(autorange="reversed", automargin=True)
@@ -101,9 +101,10 @@ def _curve(record, metric, by_time):
 
 
 def times(summary):
-    """Accuracy against the time of a run: a figure for each test set, time on a log scale."""
+    """Accuracy against the time of a run: a figure for each test set."""
     metric = summary.valid_metric if summary.valid_metric in summary.metrics else summary.metrics[0]
-    found = []
+    found, seconds = [], summary.seconds.values()
+    wide = max(seconds) > 10 * min(seconds)  # a log axis of less than a decade has no ticks
     for at in summary.test_sets:
         figure = go.Figure()
         for label, (colour, _, symbol) in looks(summary.labels).items():
@@ -115,10 +116,11 @@ def times(summary):
                 mode="markers",
                 marker=dict(size=11, color=colour, symbol=symbol),
                 name=label,
+                legendgroup=label,  # groups are set as densely as the page is wide
                 hovertemplate=f"{label}: %{{y:.4f}} in %{{x:.1f}} s<extra></extra>",
             )
         figure.update_layout(height=_height(summary.labels), legend=_LEGEND)
-        figure.update_xaxes(title="seconds of a run, median", type="log", dtick="D2")
+        figure.update_xaxes(title="seconds of a run, median", type="log" if wide else "linear")
         figure.update_yaxes(title=_named(metric, at), automargin=True)
         found.append(figure)
     return found
@@ -155,6 +157,7 @@ def _by_group(summary, kind, test_set, metric):
             line=dict(color=colour, dash=dash, width=1.5),
             marker=dict(color=colour, symbol=symbol, size=8),
             name=label,
+            legendgroup=label,
         )
     figure.update_layout(height=_height(summary.labels), legend=_LEGEND)
     figure.update_xaxes(title=f"group by {kind.replace('_', ' ')}", type="category")

@@ -133,7 +133,7 @@ def _agree(protocol, dataset, label, config):
     """Raise UsageError unless an entry has the protocol of the first entry on its dataset."""
     values = {key: config[key] for key in _PROTOCOL if key in config}
     first, common = protocol.setdefault(dataset, (label, values))
-    for key in values.keys() | common.keys():
+    for key in _PROTOCOL:
         if values.get(key) != common.get(key):
             raise UsageError(
                 f"{label} and {first} differ in {key} on {dataset}, {values.get(key)!r} and "

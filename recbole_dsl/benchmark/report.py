@@ -99,8 +99,8 @@ def _sections(plan, summaries):
         for at in summary.test_sets:
             name = "Results" if at == "test" else f"Results, {at} test"
             rows = tables.results(summary, at, _PAGE)
-            last = at == summary.test_sets[-1]
-            notes = " ".join(tables.notes(summary, compared=False)) if last else ""
+            first = at == summary.test_sets[0]
+            notes = " ".join(tables.notes(summary, compared=False)) if first else ""
             sections.append(Section(name + on, notes, table=_bold(rows)))
         sections.append(Section(f"Metrics by model{on}", _METRICS, [figures.metrics(summary)]))
         for at in summary.test_sets:
