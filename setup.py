@@ -19,8 +19,9 @@ setup(
     packages=[
         "recbole_dsl",
         "recbole_dsl.backbones",
-        "recbole_dsl.groups",
+        "recbole_dsl.benchmark",
         "recbole_dsl.diagnostics",
+        "recbole_dsl.groups",
         "recbole_dsl.importer",
         "recbole_dsl.loading",
         "recbole_dsl.losses",
@@ -51,6 +52,8 @@ setup(
         "texttable>=0.9",
         "psutil>=5.9",
         "plotly>=5.10",
+        "tabulate>=0.9",
+        "jinja2>=3.1.2",  # pandas writes LaTeX with it; torch brings it
     ],
     extras_require={
         "parquet": ["pyarrow>=10"],  # the importer reads parquet files
@@ -61,6 +64,7 @@ setup(
         "console_scripts": [
             "run_recbole_dsl=recbole_dsl.cli:main",
             "tune_recbole_dsl=recbole_dsl.tuning.command:main",
+            "benchmark_recbole_dsl=recbole_dsl.benchmark.command:main",
         ]
     },
     classifiers=[

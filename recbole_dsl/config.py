@@ -13,7 +13,7 @@ from recbole.config import Config as HostConfig
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType
 
-from recbole_dsl import checks, compat, host_metrics, partition, settings
+from recbole_dsl import checks, compat, host_metrics, partition, settings, user_metrics
 from recbole_dsl.device import choose_device
 from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.distributed import world
@@ -34,6 +34,7 @@ _UNLISTED = {
     "eta", "feature_num", "has_residual", "norm", "sim", "token_num_threshold", "use_filter",
 }  # fmt: skip
 _COMMAND_LINE = "command line"
+SHARED = "command line, for all models"
 
 
 class Config(HostConfig):
@@ -49,18 +50,27 @@ class Config(HostConfig):
         config_file_list: paths of YAML files, later ones win.
         config_dict: settings as a dict.
         arguments: (key, text) pairs from the command line, read as YAML.
+        shared: settings of the command line that several models are given at once: as config_dict,
+            but those that belong to another model alone are ignored, with a warning.
     Raises:
         UsageError: an unknown name or setting, or a value outside its range.
     """
 
     def __init__(
-        self, model=None, dataset=None, config_file_list=None, config_dict=None, arguments=()
+        self,
+        model=None,
+        dataset=None,
+        config_file_list=None,
+        config_dict=None,
+        arguments=(),
+        shared=None,
     ):
-        self._arguments = list(arguments)
+        self._arguments, self._shared = list(arguments), dict(shared or {})
         self._internal, self._external = Layers(), Layers()
         self.warnings = []
         self.search = {}  # setting -> range, what the model's property files propose for tuning
         super().__init__(model, dataset, config_file_list, config_dict)
+        user_metrics.check(self)
 
     # Reading the layers ------------------------------------------------------------------------
 
@@ -88,6 +98,7 @@ class Config(HostConfig):
                 raise UsageError(f"--{key} is given twice: {texts[key]!r} and {text!r}")
         self._texts = texts
         values = {key: settings.parse_value(key, text) for key, text in texts.items()}
+        self._external.add(SHARED, copy.deepcopy(self._shared))
         self._external.add(_COMMAND_LINE, values)
         return {}
 
@@ -163,7 +174,7 @@ class Config(HostConfig):
             shown = ", ".join(owners[:3]) + (", ..." if len(owners) > 3 else "")
             message = f"{key} is not a setting of {self.model}, but of {shown}"
             # One file may serve several models; a value on the command line is meant for this one.
-            fatal = not origin.startswith("config file")
+            fatal = not origin.startswith("config file") and origin != SHARED
             if self.spec.source == "own":
                 return  # what a user's own class reads is not known here
         else:

@@ -18,8 +18,13 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
+td { white-space: nowrap }
 th:first-child, td:first-child { text-align: left } .wide { overflow-x: auto }
 """
+
+
+class Bold(str):
+    """A cell that stands out."""
 
 
 class Section(NamedTuple):
@@ -28,7 +33,7 @@ class Section(NamedTuple):
     Attributes:
         heading: its title. text: what the reader sees, plain text, in paragraphs.
         figures: list of plotly.graph_objects.Figure.
-        table: rows of cells, the first one the header; or None.
+        table: rows of cells, the first one the header; or None. A cell may be :class:`Bold`.
     """
 
     heading: str
@@ -80,6 +85,11 @@ def _figure(figure):
 def _table(rows):
     lines = []
     for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]:
-        cells = "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in row)
+        cells = "".join(f"<{tag}>{_cell(cell)}</{tag}>" for cell in row)
         lines.append(f"<tr>{cells}</tr>")
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
+
+
+def _cell(cell):
+    text = html.escape(str(cell))
+    return f"<b>{text}</b>" if isinstance(cell, Bold) else text

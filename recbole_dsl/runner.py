@@ -1,6 +1,5 @@
 """One run, from settings to result: what ``recbole.quick_start`` does, without ray."""
 
-import contextlib
 import logging
 import math
 import sys
@@ -9,10 +8,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from recbole.utils import init_logger, init_seed
-from recbole.utils.logger import RemoveColorFilter
+from recbole.utils import ModelType, init_seed
 
-from recbole_dsl import checkpoint, data, distributed, launch, memory, partition, result
+from recbole_dsl import (
+    checkpoint,
+    data,
+    distributed,
+    launch,
+    memory,
+    partition,
+    result,
+    surroundings,
+    user_metrics,
+)
 from recbole_dsl.config import Config
 from recbole_dsl.diagnostics import after_training
 from recbole_dsl.groups.report import GroupedTests, group_tables
@@ -78,32 +86,8 @@ def run(
             result.check_writable(str(config["result_file"]))
         if launch.to_be_launched(config):
             return launch.launch(config, {**given, "saved": saved})
-        handlers = _start_log(config)
-        try:
-            with _deterministic(config):
-                return _run(config, saved, tested, after_validation)
-        finally:
-            _stop_log(handlers)
-
-
-@contextlib.contextmanager
-def _deterministic(config):
-    """Keep RecBole's promise of ``reproducibility`` on the CPU, where it forgets about threads.
-
-    Several threads add up the gradient of ``table[ids]`` in any order, which RecBole's NGCF and
-    LightGCN meet, so that two runs differ in the last digits. On a GPU the switch would warn about
-    sparse products, so there it stays as RecBole leaves it.
-    """
-    before = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    if config["reproducibility"] and config["device"].type == "cpu":
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, decides nothing
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        with surroundings.logged(config), surroundings.deterministic(config):
+            return _run(config, saved, tested, after_validation)
 
 
 def _run(config, saved, tested, after_validation):
@@ -146,15 +130,15 @@ def _run(config, saved, tested, after_validation):
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
 
     show_progress = config["show_progress"] and sys.stderr.isatty() and place.main
+    asked = partition.tests_by_name(list(splits)[2:], tests) if tested else {}
     watched = {} if after_validation is None else {"callback_fn": after_validation}
     try:
         best_score, _ = trainer.fit(
             train, valid, saved=saved, show_progress=show_progress, **watched
         )
-        measured = [
-            grouped.evaluate(trainer, test, load_best_model=saved, show_progress=show_progress)
-            for test in (tests if tested else ())
-        ]
+        named, by_user = _test(
+            config, trainer, asked, grouped, load_best_model=saved, show_progress=show_progress
+        )
     finally:
         trainer.tensorboard.close()
 
@@ -167,6 +151,7 @@ def _run(config, saved, tested, after_validation):
         "settings": config.settings(),
         "seed": config["seed"],
         "versions": result.versions(),
+        "parameters": _parameters(config, model),
         "epochs": trainer.epochs_done,
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best_valid,
@@ -177,7 +162,6 @@ def _run(config, saved, tested, after_validation):
         "backend": backend,
         "checkpoint": trainer.saved_model_file if saved else None,
     }
-    named = partition.tests_by_name(list(splits)[2:], measured) if tested else {}
     overall = {name: grouped.overall(flat) for name, flat in named.items()}
     report["test"] = next(iter(overall.values()), None)
     if len(overall) > 1:
@@ -186,10 +170,10 @@ def _run(config, saved, tested, after_validation):
         report["groups"] = grouped.report(named)
     path = _result_path(config, trainer, saved)
     if config["diagnostics"]:
-        if saved and not any(measured):
+        if saved and not any(named.values()):
             trainer.load(trainer.saved_model_file)  # as no test has
         report["diagnostics"] = after_training.diagnose(config, model, train._dataset, path)
-    _publish(config, path, report)
+    _publish(config, path, report, by_user)
     return {
         **report,
         "best_valid_score": best_score if math.isfinite(best_score) else None,
@@ -199,6 +183,34 @@ def _run(config, saved, tested, after_validation):
     }
 
 
+def _test(config, trainer, tests, grouped, **options):
+    """Evaluate the test sets.
+
+    Args:
+        tests: name -> loader, None for an empty part. grouped: GroupedTests.
+        options: of ``trainer.evaluate``.
+    Returns:
+        (name -> what the evaluation returned, the values by user or None).
+    """
+    by_user = None
+    if config["user_metrics"]:
+        by_user = user_metrics.UserMetrics(grouped.evaluator or trainer.evaluator)
+    named = {}
+    for name, test in tests.items():
+        named[name] = grouped.evaluate(trainer, test, **options)
+        if by_user:
+            by_user.add(name, test)
+    return named, by_user
+
+
+def _parameters(config, model):
+    """How many numbers are trained; none in RecBole's models without training, EASE and the like,
+    which have one for show."""
+    if config["MODEL_TYPE"] == ModelType.TRADITIONAL:
+        return 0
+    return sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
+
+
 def _result_path(config, trainer, saved):
     """Where the result goes: ``result_file``, else beside the checkpoint; None without either."""
     if config["result_file"] is None:
@@ -206,11 +218,13 @@ def _result_path(config, trainer, saved):
     return Path(str(config["result_file"]))
 
 
-def _publish(config, path, report):
+def _publish(config, path, report, by_user):
     if not distributed.world().main:
         return
     logger = logging.getLogger()
     if path is not None:
+        if by_user:
+            by_user.write(user_metrics.path_beside(path))
         result.write(str(path), report)
         logger.info(f"Result: {path}")
     best = report["best_epoch"]
@@ -222,34 +236,6 @@ def _publish(config, path, report):
     )
     for drawn in group_tables(report.get("groups", {}), config["metric_decimal_place"]):
         logger.info(drawn)
-
-
-def _start_log(config):
-    """RecBole's log to the terminal and to log/<model>/, for this run and its main process alone.
-
-    RecBole's own call does nothing in a process whose root logger has a handler, so that a second
-    run would write into the first one's file.
-    """
-    root = logging.getLogger()
-    before = root.handlers[:]
-    root.handlers = []
-    if distributed.world().main:
-        init_logger(config)
-    else:
-        logging.basicConfig(
-            level=logging.WARNING, format=f"process {distributed.world().rank}: %(message)s"
-        )
-    handlers, root.handlers = root.handlers, root.handlers + before
-    for handler in handlers:
-        if type(handler) is logging.StreamHandler and not handler.stream.isatty():
-            handler.addFilter(RemoveColorFilter())
-    return handlers
-
-
-def _stop_log(handlers):
-    for handler in handlers:
-        logging.getLogger().removeHandler(handler)
-        handler.close()
 
 
 def load(path, device=None):

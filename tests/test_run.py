@@ -42,9 +42,9 @@ def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder)
     result = run(model, "ml-100k", config_dict={**_quick(model), "result_file": "x.json"})
     written = json.loads((own_folder / "x.json").read_text())
     assert list(written) == [
-        "model", "dataset", "splits", "split_card", "settings", "seed", "versions", "epochs",
-        "best_epoch", "valid", "test", "seconds", "peak_memory_mb", "world_size", "backend",
-        "checkpoint", "groups",
+        "model", "dataset", "splits", "split_card", "train_noise", "settings", "seed", "versions",
+        "parameters", "epochs", "best_epoch", "valid", "test", "seconds", "peak_memory_mb",
+        "world_size", "backend", "checkpoint", "groups",
     ]  # fmt: skip
     assert (written["model"], written["dataset"], written["seed"]) == (model, "ml-100k", 2020)
     assert written["splits"]["train"] == {"rows": 80808, "users": 943, "items": 1655}

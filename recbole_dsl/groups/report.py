@@ -22,6 +22,7 @@ class GroupedTests:
 
     def __init__(self, config, train):
         self._groupings = list(config["group_metrics"])
+        self.evaluator = None  # what evaluates where there are groups
         if not self._groupings:
             return
         listed = [name.lower() for name in config["metrics"]]
@@ -31,7 +32,7 @@ class GroupedTests:
         more = Altered(config, metrics=[*config["metrics"], *self._added])
         self._collector = TopkCollector(more)
         self._collector.data_collect(train)
-        self._evaluator = unrounded_evaluator(more)
+        self.evaluator = unrounded_evaluator(more)
         self._groups = {
             grouping: described(*build(config, train._dataset, grouping))
             for grouping in self._groupings
@@ -42,7 +43,7 @@ class GroupedTests:
         if not self._groupings:
             return trainer.evaluate(test, **options)
         before = trainer.eval_collector, trainer.evaluator
-        trainer.eval_collector, trainer.evaluator = self._collector, self._evaluator
+        trainer.eval_collector, trainer.evaluator = self._collector, self.evaluator
         try:
             return trainer.evaluate(test, **options)
         finally:
@@ -61,7 +62,7 @@ class GroupedTests:
         return {name: value for name, value in flat.items() if name not in added}
 
     def _metric(self, grouping):
-        return self._evaluator.metric_class[METRICS[grouping]]
+        return self.evaluator.metric_class[METRICS[grouping]]
 
     def _keys(self, grouping):
         """(metric, group name) -> key of a flat result."""

@@ -22,7 +22,8 @@ _MORE = ("dataset", "encoding", "numerical_features", "discretization")
 _SLOW = 10
 
 
-def _file_digest(path):
+def file_digest(path):
+    """32 hexadecimal digits of a file's content."""
     total = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as file:
         while block := file.read(1 << 24):
@@ -30,7 +31,7 @@ def _file_digest(path):
     return total.hexdigest()
 
 
-def _files(config):
+def files_of(config):
     """The atomic files that RecBole's loader may read for these settings."""
     name, parts = config["dataset"], config["benchmark_filename"]
     inter = [f"{part}.inter" for part in parts] if parts else ["inter"]
@@ -45,7 +46,7 @@ def key(config):
         "format": _FORMAT,
         "versions": [__version__, importlib.metadata.version("recbole"), pd.__version__],
         "settings": {name: config[name] for name in (*dataset_arguments, *_MORE)},
-        "files": {path.name: _file_digest(path) for path in _files(config)},
+        "files": {path.name: file_digest(path) for path in files_of(config)},
     }
     return entry.digest_of(json.dumps(known, sort_keys=True, default=repr).encode())
 
@@ -62,7 +63,7 @@ class Store:
         if self.mode != "False" and Path(config["data_path"]).is_dir():
             clock = Clock()
             self.folder = Path(config["cache_dir"]) / f"{config['dataset']}-{key(config)}"
-            clock.done(f"hash {', '.join(path.name for path in _files(config))}")
+            clock.done(f"hash {', '.join(path.name for path in files_of(config))}")
 
     def load_into(self, dataset):
         """Fill a dataset as it is after loading; False: there is no entry, or a damaged one."""

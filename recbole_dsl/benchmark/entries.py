@@ -1,0 +1,77 @@
+"""What is compared: models by their labels, each with settings of its own."""
+
+from typing import NamedTuple
+
+from recbole_dsl.settings import UsageError, did_you_mean, read_yaml
+
+# Keys of a section of the models file that are no settings of its run.
+_MODEL, _FILES = "model", "config_files"
+_NOT_HERE = ("seed", "dataset", "result_file", "checkpoint_dir")
+
+
+class Entry(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        label: what it is called. model: what ``--model`` of a run takes.
+        settings: its own settings, over the property files. config_files: its own files, over
+            those of all models.
+    """
+
+    label: str
+    model: str
+    settings: dict
+    config_files: tuple
+
+
+def entries(labels, models_file=None):
+    """The entries of some labels, in their order.
+
+    Args:
+        labels: list of labels of the file or names of models; None: all labels of the file.
+        models_file: path of a YAML file, a section for each label: ``model`` where the label is
+            not the model's name, ``config_files``, and any settings::
+
+                LightGCN_SL:
+                  tau: 0.15
+                DSL shielding:           # a label of your own
+                  model: LightGCN_DSL
+                  config_files: [tuned/LightGCN_DSL.yaml]
+                  beta: -3
+    Raises:
+        UsageError: the file is wrong, or has no label and no model is named.
+    """
+    sections = {} if models_file is None else read_yaml(models_file)
+    if models_file is not None and not sections:
+        raise UsageError(f"{models_file} names no model")
+    return [_entry(label, sections, models_file) for label in (labels or list(sections))]
+
+
+def _entry(label, sections, path):
+    section = sections.get(label)
+    if section is not None and not isinstance(section, dict):
+        raise UsageError(f"{path}: {label} must hold lines of `key: value`, got {section!r}")
+    given = dict(section or {})
+    model, files = str(given.pop(_MODEL, label)), given.pop(_FILES, None) or []
+    if isinstance(files, str):
+        files = files.split()
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        raise UsageError(f"{path}: config_files of {label} must be a list of paths, got {files!r}")
+    for key in _NOT_HERE:
+        if key in given:
+            raise UsageError(f"{path}: {label}: {key} is for all models and not of one")
+    return Entry(str(label), model, given, tuple(files))
+
+
+def choose_reference(labels, wanted):
+    """The label that the others are compared with: the one wanted, else the first.
+
+    Raises:
+        UsageError: the one wanted is not there.
+    """
+    if wanted is not None and wanted not in labels:
+        raise UsageError(
+            f"--reference={wanted} is not among the models {', '.join(labels)}"
+            f"{did_you_mean(wanted, labels)}"
+        )
+    return labels[0] if wanted is None else wanted

@@ -1,0 +1,168 @@
+"""From records of runs to what a table or a plot shows: means, spreads, comparisons."""
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from recbole.evaluator.register import metrics_dict
+
+from recbole_dsl import user_metrics
+from recbole_dsl.benchmark import significance
+
+VALID = "valid"
+
+
+class Result(NamedTuple):
+    """A model's metric on a test set.
+
+    Attributes:
+        mean, std: over the seeds; std with n - 1, None for one seed. seeds: how many there are.
+        users, over_seeds: :class:`significance.Comparison` of the reference with this model, over
+            users and over seeds; None for the reference, and where there is nothing to pair.
+        p_users, p_seeds: their p-values by Holm's method, over the models compared.
+    """
+
+    mean: float
+    std: float | None
+    seeds: int
+    users: significance.Comparison | None = None
+    over_seeds: significance.Comparison | None = None
+    p_users: float | None = None
+    p_seeds: float | None = None
+
+
+class Summary(NamedTuple):
+    """What is known of a dataset.
+
+    Attributes:
+        dataset: its name. labels: those with a result, in the plan's order. reference: one of the
+            plan's labels. alternative: "two-sided" or "better".
+        test_sets, metrics: names, in the order measured. valid_metric: what chose the epochs.
+        results: (test set, label, metric) -> :class:`Result`; under VALID in place of a test set,
+            ``valid_metric`` on validation.
+        seconds: label -> median seconds of a run. parameters: label -> int.
+        records: label -> its records, by seed.
+        failed: records of runs that failed. missing: how many runs are neither.
+    """
+
+    dataset: str
+    labels: list
+    reference: str
+    alternative: str
+    test_sets: list
+    metrics: list
+    valid_metric: str
+    results: dict
+    seconds: dict
+    parameters: dict
+    records: dict
+    failed: list
+    missing: int
+
+
+def smaller_is_better(metric):
+    """Whether smaller values of ``metric``, such as "giniindex@10", are better: RecBole's word."""
+    return metrics_dict[metric.split("@")[0].lower()].smaller
+
+
+def summarise(dataset, runs, records, *, valid_metric, reference, alternative, folder):
+    """The summary of a dataset.
+
+    Args:
+        runs: the plan's runs on it, dicts with ``key`` and ``label``.
+        records: key -> record of the store.
+        valid_metric: such as "MRR@10". reference, alternative: of the comparisons.
+        folder: where the store lies, and below it the values by user.
+    """
+    mine = [run for run in runs if run["dataset"] == dataset]
+    found = [records[run["key"]] for run in mine if run["key"] in records]
+    by_label = {run["label"]: [] for run in mine}
+    for record in found:
+        if record["status"] == "ok" and record["test"]:
+            by_label[record["label"]].append(record)
+    by_label = {
+        k: sorted(rows, key=lambda record: record["seed"]) for k, rows in by_label.items() if rows
+    }
+    first = next(iter(by_label.values()))[0] if by_label else None
+    test_sets = list(tests_of(first)) if first else []
+    metrics = list(first["test"]) if first else []
+    results = {}
+    for test_set in test_sets:
+        users = {label: _by_user(rows, test_set, folder) for label, rows in by_label.items()}
+        for metric in metrics:
+            column = _column(by_label, users, test_set, metric, reference, alternative)
+            results.update({(test_set, label, metric): r for label, r in column.items()})
+    valid_metric = valid_metric.lower()
+    for label, rows in by_label.items():
+        if all(record["valid"] for record in rows):
+            column = pd.Series([record["valid"][valid_metric] for record in rows])
+            results[VALID, label, valid_metric] = _result(column)
+    return Summary(
+        dataset=dataset,
+        labels=list(by_label),
+        reference=reference,
+        alternative=alternative,
+        test_sets=test_sets,
+        metrics=metrics,
+        valid_metric=valid_metric,
+        results=results,
+        seconds={k: float(np.median([r["seconds"] for r in v])) for k, v in by_label.items()},
+        parameters={label: rows[0]["parameters"] for label, rows in by_label.items()},
+        records=by_label,
+        failed=[record for record in found if record["status"] == "failed"],
+        missing=len(mine) - len(found),
+    )
+
+
+def tests_of(record):
+    """Test set -> metrics of a record; the one test set of most runs is called ``test``."""
+    return record.get("tests") or {"test": record["test"]}
+
+
+def _column(by_label, users, test_set, metric, reference, alternative):
+    """label -> Result of one metric, the comparisons corrected over the labels."""
+    values = {
+        label: pd.Series({r["seed"]: tests_of(r)[test_set][metric] for r in rows})
+        for label, rows in by_label.items()
+    }
+    compare = functools.partial(
+        _compare, alternative=alternative, smaller=smaller_is_better(metric)
+    )
+    others = [label for label in values if label != reference and reference in values]
+    over_seeds = [compare(values[reference], values[label]) for label in others]
+    by_user = {label: table.get(metric) for label, table in users.items()}
+    over_users = [compare(by_user[reference], by_user[label]) for label in others]
+    p_seeds = significance.holm([c and c.p for c in over_seeds])
+    p_users = significance.holm([c and c.p for c in over_users])
+    rows = zip(over_users, over_seeds, p_users, p_seeds, strict=True)
+    compared = dict(zip(others, rows, strict=True))
+    return {label: _result(column, *compared.get(label, ())) for label, column in values.items()}
+
+
+def _result(column, *compared):
+    std = float(column.std()) if len(column) > 1 else None
+    return Result(float(column.mean()), std, len(column), *compared)
+
+
+def _compare(reference, other, **options):
+    """Over the seeds or users that both have; None where there are none."""
+    if reference is None or other is None:
+        return None
+    common = reference.index.intersection(other.index)
+    if not len(common):
+        return None
+    return significance.compare(reference[common], other[common], **options)
+
+
+def _by_user(records, test_set, folder):
+    """Metric -> Series by user, the mean over the seeds in which the user was tested."""
+    tables = []
+    for record in records:
+        if record["user_metrics"] is None:
+            return {}
+        path = Path(folder) / record["folder"] / record["user_metrics"]
+        tables.append(pd.DataFrame(user_metrics.read(path)[test_set]))
+    means = pd.concat(tables).groupby("users", sort=True).mean()
+    return {name: means[name] for name in means}

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from recbole_dsl.benchmark import command, options
+from recbole_dsl.settings import UsageError
+
+
+def test_own_flags_and_settings_of_all_runs_are_told_apart():
+    given = options.parse(
+        ["-m", "MF_SL,BPR", "--dataset=a,b", "--seeds=0..2,7", "--jobs=2", "--tau", "0.1",
+         "--topk=[5, 10]", "--config_files=a.yaml b.yaml", "--retry_failed", "--output=out"]
+    )  # fmt: skip
+    assert (given.models, given.datasets) == (["MF_SL", "BPR"], ["a", "b"])
+    assert (given.seeds, given.jobs) == ([0, 1, 2, 7], 2)
+    assert given.shared == {"tau": 0.1, "topk": [5, 10]}
+    assert given.config_files == ["a.yaml", "b.yaml"] and given.output == Path("out")
+    assert given.retry_failed and not given.report_only and not given.keep_checkpoints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no models: --model=A,B"),
+        (["--model=A,,B"], "names separated by commas, got 'A,,B'"),
+        (["--model=A,A"], "names A twice; two settings of one model need two labels"),
+        (["--model=A", "--seeds=4..0"], "integers >= 0 such as 0..4 or 1,5,7, got '4..0'"),
+        (["--model=A", "--seeds=x"], "integers >= 0"),
+        (["--model=A", "--seeds=1,0..2"], "a seed twice"),
+        (["--model=A", "--jobs=0"], "--jobs must be an integer >= 1, got '0'"),
+        (["--model=A", "--seed=3"], "--seed is set by the benchmark: give --seeds"),
+        (["--model=A", "--result_file=x"], "results go to --output"),
+        (["--model=A", "--alternative=less"], "one of two-sided, better, got 'less'"),
+        (["--model=A", "--model=B"], "--model is given twice"),
+        (["--model=A", "--retry_failed=maybe"], "--retry_failed must be True or False"),
+        (["--model=A", "-x", "3"], "unknown flag -x"),
+    ],
+)
+def test_mistakes_are_named(arguments, message):
+    with pytest.raises(UsageError) as caught:
+        options.parse(arguments)
+    assert message in str(caught.value)
+
+
+def test_help_names_every_flag_and_fits_a_terminal(capsys):
+    assert command.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"--{flag}" in text for flag in options._FLAGS)
+    assert max(map(len, text.splitlines())) <= 100
