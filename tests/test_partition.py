@@ -130,8 +130,12 @@ def test_one_model_reports_both_test_sets(model, own_folder):
     assert "split: train 50,000 rows / 943 users / 1,682 items, valid" in log
     assert "item popularity: train Gini 0." in log and "test_popularity Gini 0.3" in log
     assert "split by seed 2020: 2,099 rows reserved for train" in log
-    table = [line.split()[0] for line in log.rstrip().splitlines()[-3:]]
+    lines = log.rstrip().splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("====="))
+    table = [line.split()[0] for line in lines[start + 1 : start + 4]]
     assert table == ["valid", "test_iid", "test_popularity"]
+    assert "item_popularity, test iid" in log and "item_popularity, test popularity" in log
+    assert list(written["groups"]["item_popularity"]["metrics"]) == ["iid", "popularity"]
     if model == "MF_SL":
         loaded = recbole_dsl.load(written["checkpoint"])
         assert loaded.config["test_sets"] == ["iid", "popularity"]
