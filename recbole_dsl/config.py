@@ -8,25 +8,23 @@ import contextlib
 import copy
 from pathlib import Path
 
-import recbole
 from recbole.config import Config as HostConfig
-from recbole.evaluator import metric_types
-from recbole.utils import EvaluatorType
 
 from recbole_dsl import checks, compat, host_metrics, partition, settings, user_metrics
 from recbole_dsl.device import choose_device
 from recbole_dsl.diagnostics.settings import check_settings as check_diagnostics
 from recbole_dsl.distributed import world
 from recbole_dsl.groups import metrics as group_metrics
-from recbole_dsl.groups import options, user_field
+from recbole_dsl.groups import user_field
+from recbole_dsl.groups.settings import check_settings as check_groups
 from recbole_dsl.models.recommender import check_settings
+from recbole_dsl.owners import HOST_PROPERTIES, owners_of_settings
 from recbole_dsl.settings import Layers, UsageError, did_you_mean, match_type, read_yaml
 from recbole_dsl.zoo import resolve_model
 
 compat.apply()
 host_metrics.register(group_metrics.__name__)
 
-_HOST_PROPERTIES = Path(recbole.__file__).parent / "properties"
 
 # Settings that RecBole reads and that no property file of its own lists.
 _UNLISTED = {
@@ -118,7 +116,7 @@ class Config(HostConfig):
     def _update_internal_config_dict(self, file):
         path = Path(file).resolve()
         values = read_yaml(path)
-        self._internal.add(f"RecBole {path.relative_to(_HOST_PROPERTIES)}", values)
+        self._internal.add(f"RecBole {path.relative_to(HOST_PROPERTIES)}", values)
         if path.name == "overall.yaml":
             self._add_own("overall.yaml")
         return values
@@ -168,7 +166,7 @@ class Config(HostConfig):
 
     def _reject(self, key, known, values):
         """An unknown setting, or one of another model: stop, or warn and drop it."""
-        owners = _owners().get(key)
+        owners = owners_of_settings().get(key)
         origin = self.origins[key]
         if owners:
             shown = ", ".join(owners[:3]) + (", ..." if len(owners) > 3 else "")
@@ -194,7 +192,8 @@ class Config(HostConfig):
         values["topk"] = checks.topk(values["topk"])
         values["metrics"] = checks.metrics(values["metrics"])
         checks.valid_metric(values["valid_metric"], values["metrics"], values["topk"])
-        self._check_groups(values)
+        given = self.origins["group_metrics"] != "properties/overall.yaml"
+        self.warnings += check_groups(values, given=given)
         checks.learner(values["learner"])
         checks.eval_args(values["eval_args"])
         values["test_sets"] = partition.check_settings(values, self.model_class.type)
@@ -217,18 +216,6 @@ class Config(HostConfig):
                 check_settings({**values, "model": self.model})
             except KeyError as error:  # a loss of the user's own whose YAML lacks an option
                 raise UsageError(f"{self.model}: {error.args[0]}") from error
-
-    def _check_groups(self, values):
-        kinds = {metric_types[name.lower()] for name in values["metrics"]}
-        values["group_metrics"], warning = options.fit(
-            options.check(values["group_metrics"]),
-            values["metrics"],
-            str(values["valid_metric"]),
-            ranking=kinds == {EvaluatorType.RANKING},
-            given=self.origins["group_metrics"] != "properties/overall.yaml",
-        )
-        if warning:
-            self.warnings.append(warning)
 
     # What RecBole derives from them ---------------------------------------------------------------
 
@@ -264,7 +251,7 @@ class Config(HostConfig):
             if "user_field" in self.final_config_dict["group_metrics"]:
                 user_field.check(self.final_config_dict, self.dataset)
             return
-        downloads = read_yaml(_HOST_PROPERTIES / "dataset" / "url.yaml")
+        downloads = read_yaml(HOST_PROPERTIES / "dataset" / "url.yaml")
         if self.dataset not in downloads:
             near = folder.parent.iterdir() if folder.parent.is_dir() else ()
             choices = ["ml-100k", *downloads, *(path.name for path in near if path.is_dir())]
@@ -311,18 +298,3 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
-
-
-def _owners():
-    """Setting -> names of the models whose own property file has it."""
-    owners = {}
-    own = settings.properties_dir()
-    for key in read_yaml(own / "pair.yaml"):
-        owners.setdefault(key, []).append("<Backbone>_<Loss>")
-    for folder in (own / "backbone", own / "loss", own / "model", _HOST_PROPERTIES / "model"):
-        for path in sorted(folder.glob("*.yaml")):
-            name = f"*_{path.stem}" if folder == own / "loss" else path.stem
-            name = f"{path.stem}_*" if folder == own / "backbone" else name
-            for key in read_yaml(path).keys() - {settings.SEARCH}:
-                owners.setdefault(key, []).append(name)
-    return owners
