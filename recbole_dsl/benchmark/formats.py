@@ -3,7 +3,7 @@
 import pandas as pd
 from tabulate import tabulate
 
-from recbole_dsl.benchmark import tables
+from recbole_dsl.benchmark import budget, tables
 from recbole_dsl.benchmark.summary import VALID
 from recbole_dsl.benchmark.tables import Style
 
@@ -50,8 +50,13 @@ def terminal(summaries, bold):
     return "\n\n".join(blocks)
 
 
-def markdown(summaries, heading):
-    """The results, and the comparisons by every metric, as Markdown."""
+def tuning(plan):
+    """What tuning gave each model, for a terminal."""
+    return f"{budget.note(plan)}\n\n{_draw(budget.table(plan), 'simple')}"
+
+
+def markdown(summaries, heading, plan):
+    """The results, the comparisons by every metric, and the budget of tuning, as Markdown."""
     blocks = [f"# {heading}"]
     for summary in summaries:
         for test_set in summary.test_sets:
@@ -65,6 +70,9 @@ def markdown(summaries, heading):
                     blocks.append(_draw(rows, "pipe"))
         said = [line.replace("*", r"\*") for line in tables.notes(summary)]
         blocks += [" ".join(said), *(f"Failed: {line}" for line in tables.failures(summary))]
+    if rows := budget.table(plan, MARKDOWN.word):
+        blocks += ["## Tuning", budget.note(plan), _draw(rows, "pipe")]
+        blocks += [f"Failed: {line}" for line in budget.failures(plan)]
     return "\n\n".join(blocks) + "\n"
 
 
