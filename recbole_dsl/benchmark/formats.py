@@ -52,7 +52,7 @@ def terminal(summaries, bold):
 
 def tuning(plan):
     """What tuning gave each model, for a terminal."""
-    return f"{budget.note(plan)}\n\n{_draw(budget.table(plan), 'simple')}"
+    return _draw(budget.table(plan), "simple", last="left")
 
 
 def markdown(summaries, heading, plan):
@@ -71,7 +71,7 @@ def markdown(summaries, heading, plan):
         said = [line.replace("*", r"\*") for line in tables.notes(summary)]
         blocks += [" ".join(said), *(f"Failed: {line}" for line in tables.failures(summary))]
     if rows := budget.table(plan, MARKDOWN.word):
-        blocks += ["## Tuning", budget.note(plan), _draw(rows, "pipe")]
+        blocks += ["## Tuning", budget.note(plan), _draw(rows, "pipe", last="left")]
         blocks += [f"Failed: {line}" for line in budget.failures(plan)]
     return "\n\n".join(blocks) + "\n"
 
@@ -130,7 +130,7 @@ def _title(summary, test_set):
     return summary.dataset + ("" if test_set == "test" else f", {test_set} test")
 
 
-def _draw(rows, kind):
+def _draw(rows, kind, last="right"):
     header, *body = rows
-    align = ["left"] + ["right"] * (len(header) - 1)
+    align = ["left"] + ["right"] * (len(header) - 2) + [last]
     return tabulate(body, header, tablefmt=kind, disable_numparse=True, colalign=align)

@@ -43,7 +43,7 @@ class TuningProgress:
         else:
             best = ", ".join(f"{name}: {value}" for name, value in outcome["best"].items())
             said = f"{outcome['metric']} {outcome['valid']:.4f} with {best}"
-        left = f"; {len(self._studies)} studies left" if self._studies else ""
+        left = f"; studies left: {len(self._studies)}" if self._studies else ""
         print(f"tuned {job.run.label} on {job.run.dataset}: {said}{left}", file=sys.stderr)
 
     def _tell(self, job):
