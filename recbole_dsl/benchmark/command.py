@@ -122,8 +122,10 @@ def benchmark(asked):
             _run_missing(made, opened, asked)
         except execution.Stopped as signal:
             stopped = signal.number
-        # Stopped while tuning, there is no plan yet of what to report.
-        code = 0 if known is None else _report(asked.output, known, opened.records)
+        # Stopped while tuning, there is no plan yet of what to report. Stopped while a record was
+        # being written, the file knows more of it than this process.
+        records = opened.records if stopped is None else None
+        code = 0 if known is None else _report(asked.output, known, records)
         if stopped is not None:
             print("stopped; the same command goes on from here", file=sys.stderr)
             return 128 + stopped
