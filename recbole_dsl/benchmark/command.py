@@ -7,7 +7,8 @@ from recbole_dsl.settings import UsageError
 
 _HELP = """\
 usage: python -m recbole_dsl.benchmark --model=A,B,... [--dataset=NAME,...] [--seeds=0..4]
-                                       [--jobs=N] [--output=FOLDER] [--KEY=VALUE ...]
+                                       [--jobs=N] [--output=FOLDER] [--tune=TRIALS]
+                                       [--KEY=VALUE ...]
 
 Trains and tests every model on every dataset with every seed, under one protocol, and reports
 means, deviations and tests of significance. A run that is in the store of FOLDER is not run again:
@@ -19,20 +20,25 @@ the same command goes on where it was stopped, and a longer one does what is mis
   -d, --dataset       datasets, separated by commas (default: ml-100k)
   --seeds             such as 0..4 or 1,5,7 (default: 2020..2022)
   --KEY=VALUE         any setting of a run, for all models; a model that has no such setting runs
-                      without it. Over --config_files and the models file
+                      without it. Over --config_files and the models file. train_neg_sample_args
+                      reaches RecBole's models too: better given per model (below)
   --config_files      YAML files of settings for all models, separated by blanks
-  --jobs              runs at once, each with its share of the CPU cores (default: 1)
+  --tune              first tune every model on every dataset, with so many trials each (below)
+  --tune_seconds      and no trial starts once those of a model on a dataset have taken so long
+  --tune_sampler      tpe (default; hopeless trials end early), random or grid
+  --jobs              runs, or studies, at once, each with its share of the CPU cores (default: 1)
   --output            folder of store and report (default: saved/benchmark)
   --reference         label that the others are tested against (default: the first)
   --alternative       two-sided (default), or better: that the reference is better
-  --retry_failed      run again what has failed; else a failed run stays one
+  --retry_failed      run again what has failed; else a failed run, or study, stays one
   --keep_checkpoints  keep each run's checkpoint, in its folder
   --report            run nothing: report again what the last command asked for
   --help              this text
 
 FOLDER gets results.jsonl, a line for each finished run; runs/ with the log, the result file and the
-metrics by user of each; table.md, table.csv, table.tex and report.html. Ctrl-C loses the runs in
-flight. A run that fails is recorded with its error, and the others go on.
+metrics by user of each; tuning/ with the study of each model and dataset; table.md, table.csv,
+table.tex and report.html. Ctrl-C loses the runs and trials in flight. A run that fails is recorded
+with its error, and the others go on.
 
 All seeds share one split, drawn by split_seed 2020. --split_seed=None is RecBole's way: the seed
 draws the split too. All models must agree in split, filters, metrics and masks. Where a file of the
@@ -46,6 +52,25 @@ The models file, in the shape of a property file:
     model: LightGCN_DSL
     config_files: [tuned/LightGCN_DSL.yaml]
     beta: -3
+  BPR:
+    search:                                 # what --tune tries; read by --tune alone
+      learning_rate: 1e-4..1e-2 log
+      embedding_size: [32, 64, 128]
+  Pop:
+    train_neg_sample_args: {distribution: None}
+    train_batch_size: 64
+
+--tune selects on validation alone, with the first of the seeds for all trials; all runs of the
+model then have the best settings, which the report lists with what each model got. It tries the
+search: ranges of the model's section, else of its property files, less what is given a value.
+RecBole's models have none there: without a section they run with their defaults, 0 trials, and the
+report says so. Ranges are written as for python -m recbole_dsl.tuning. The same command goes on
+with a study that was stopped; a larger --tune adds trials to it.
+
+train_neg_sample_args, given for all, also says how many negatives RecBole's models draw for each
+positive, as rows of their batches. RecBole's Pop counts the batches in which an item occurs,
+whether as a positive or as a negative: large batches and many negatives flatten it. With the two
+lines of its section above it counts most training rows (95 % of ml-100k's), and no negatives.
 
 Exit code: 0; 1 if a run has failed; 2 for bad input; 130 or 143 if stopped.
 
@@ -53,6 +78,7 @@ Exit code: 0; 1 if a run has failed; 2 for bad input; 130 or 143 if stopped.
   python -m recbole_dsl.benchmark --models_file=models.yaml --dataset=ml-100k --epochs=50
   python -m recbole_dsl.benchmark --model=MF_SL,BPR --eval_args="{split: {PS: [0.7, 0.1, 0.2]}}" \\
       --test_sets="[iid, popularity]"
+  python -m recbole_dsl.benchmark --models_file=models.yaml --tune=20 --tune_seconds=3600
   python -m recbole_dsl.benchmark --report --output=saved/benchmark
 """
 
@@ -73,31 +99,56 @@ def benchmark(asked):
         return _report(asked.output, store.read_plan(asked.output), None)
     found = entries.entries(asked.models, asked.models_file)
     reference = entries.choose_reference([entry.label for entry in found], asked.reference)
-    # A model is tuned here: with the same trials for each, it becomes an entry with more settings.
-    made = plan.make(found, asked.datasets, asked.seeds, asked.config_files, asked.shared)
+    given = (found, asked.datasets, asked.seeds, asked.config_files, asked.shared)
+    made = plan.make(*given)
+    studies = None if asked.tune is None else _studies(found, asked)
     opened = store.Store(asked.output)
     try:
-        known = dict(
-            runs=[run._asdict() for run in made.runs],
-            protocol=made.protocol,
-            budget=made.budget,
-            notes=made.notes,
-            reference=reference,
-            alternative=asked.alternative,
-        )
-        store.write_plan(asked.output, known)
-        stopped = None
+        tuned, known, stopped = {}, None, None
         try:
+            if studies is not None:
+                tuned = _tune(studies, asked)
+                made = plan.make(*given, tuned)
+            known = dict(
+                runs=[_without_tuning(run) for run in made.runs],
+                protocol=made.protocol,
+                budget=made.budget,
+                tuning=list(tuned.values()),
+                notes=made.notes,
+                reference=reference,
+                alternative=asked.alternative,
+            )
+            store.write_plan(asked.output, known)
             _run_missing(made, opened, asked)
         except execution.Stopped as signal:
             stopped = signal.number
-        code = _report(asked.output, known, opened.records)
+        # Stopped while tuning, there is no plan yet of what to report. Stopped while a record was
+        # being written, the file knows more of it than this process.
+        records = opened.records if stopped is None else None
+        code = 0 if known is None else _report(asked.output, known, records)
         if stopped is not None:
             print("stopped; the same command goes on from here", file=sys.stderr)
             return 128 + stopped
         return code
     finally:
         opened.close()
+
+
+def _studies(found, asked):
+    from recbole_dsl.benchmark import tuning
+
+    return tuning.studies(found, asked)
+
+
+def _tune(studies, asked):
+    from recbole_dsl.benchmark import tuning
+    from recbole_dsl.benchmark.trials import TuningProgress
+
+    return tuning.outcomes(studies, asked.jobs, TuningProgress(asked.jobs), asked.retry_failed)
+
+
+def _without_tuning(run):
+    return {key: value for key, value in run._asdict().items() if key != "tuning"}
 
 
 def _run_missing(made, opened, asked):
@@ -132,7 +183,7 @@ def _to_run(record, asked):
 
 def _report(folder, known, records):
     """Write and print the report; the exit code."""
-    from recbole_dsl.benchmark import formats, report, store, tables
+    from recbole_dsl.benchmark import budget, formats, report, store, tables
 
     if records is None:
         records, _ = store.read(folder / store.RESULTS)
@@ -140,12 +191,15 @@ def _report(folder, known, records):
     measured = [summary for summary in summaries if summary.labels]
     if measured:
         print("\n".join(report.protocol_lines(known)) + "\n")
+        if known.get("tuning"):
+            print(formats.tuning(known) + "\n")
         print(formats.terminal(measured, bold=sys.stdout.isatty()))
         print("\n" + "\n".join(f"wrote {path}" for path in paths))
     missing = sum(summary.missing for summary in summaries)
     if missing:
         print(f"{missing} of {len(known['runs'])} runs are missing", file=sys.stderr)
-    failed = [line for summary in summaries for line in tables.failures(summary)]
+    failed = budget.failures(known)
+    failed += [line for summary in summaries for line in tables.failures(summary)]
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if failed else 0

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from recbole_dsl.settings import UsageError, did_you_mean, read_yaml
+from recbole_dsl.settings import SEARCH, UsageError, did_you_mean, read_yaml
 
 # Keys of a section of the models file that are no settings of its run.
 _MODEL, _FILES = "model", "config_files"
@@ -16,12 +16,15 @@ class Entry(NamedTuple):
         label: what it is called. model: what ``--model`` of a run takes.
         settings: its own settings, over the property files. config_files: its own files, over
             those of all models.
+        search: setting -> range to tune over, in place of those of the property files; empty: the
+            model is not tuned. None: those of the property files.
     """
 
     label: str
     model: str
     settings: dict
     config_files: tuple
+    search: dict | None = None
 
 
 def entries(labels, models_file=None):
@@ -30,7 +33,7 @@ def entries(labels, models_file=None):
     Args:
         labels: list of labels of the file or names of models; None: all labels of the file.
         models_file: path of a YAML file, a section for each label: ``model`` where the label is
-            not the model's name, ``config_files``, and any settings::
+            not the model's name, ``config_files``, ``search`` and any settings::
 
                 LightGCN_SL:
                   tau: 0.15
@@ -38,6 +41,8 @@ def entries(labels, models_file=None):
                   model: LightGCN_DSL
                   config_files: [tuned/LightGCN_DSL.yaml]
                   beta: -3
+                BPR:
+                  search: {learning_rate: 1e-4..1e-2 log}
     Raises:
         UsageError: the file is wrong, or has no label and no model is named.
     """
@@ -57,10 +62,15 @@ def _entry(label, sections, path):
         files = files.split()
     if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
         raise UsageError(f"{path}: config_files of {label} must be a list of paths, got {files!r}")
+    search = given.pop(SEARCH, None)
+    if search is not None and not isinstance(search, dict):
+        raise UsageError(
+            f"{path}: search of {label} must hold lines of `setting: range`, got {search!r}"
+        )
     for key in _NOT_HERE:
         if key in given:
             raise UsageError(f"{path}: {label}: {key} is for all models and not of one")
-    return Entry(str(label), model, given, tuple(files))
+    return Entry(str(label), model, given, tuple(files), search)
 
 
 def choose_reference(labels, wanted):

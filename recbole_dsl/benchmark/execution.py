@@ -1,4 +1,4 @@
-"""Running what is missing: a process for each run, several at once, all ended with this one."""
+"""Running what is missing: a process for each task, several at once, all ended with this one."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from recbole_dsl.benchmark.store import RUNS
 # sys.path of this process may not be that of a new one, such as in a checkout run from elsewhere.
 _START = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
-    "from recbole_dsl.benchmark.child import main; main()"
+    "from recbole_dsl.benchmark import child; child.{}()"
 )
 _ROOT = str(Path(recbole_dsl.__file__).parent.parent)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -38,8 +38,8 @@ class Stopped(BaseException):
 
 
 class Job(NamedTuple):
-    """A run in its process: ``folder`` holds its log and what it leaves, ``started`` is of
-    ``time.monotonic``."""
+    """A run, or a study, in its process: ``folder`` holds its log and what it leaves, ``started``
+    is of ``time.monotonic``."""
 
     run: object
     folder: Path
@@ -61,19 +61,35 @@ def run_all(runs, store, jobs, progress, keep_checkpoints=False):
     Raises:
         Stopped: a signal came.
     """
-    waiting, running = list(runs), []
+
+    def ended(job):
+        record = _record(job)
+        _tidy(job, keep_checkpoints)
+        store.append(record)
+        progress.finished(record)
+
+    each(runs, jobs, lambda run: _start(run, store.folder, jobs), ended, progress.tick)
+
+
+def each(tasks, jobs, start, ended, tick):
+    """Start a process for each task, ``jobs`` at once, until all have ended.
+
+    Args:
+        tasks: list. start: task -> :class:`Job`. ended: called with each job whose process ended.
+        tick: called with the running jobs, several times a second.
+    Raises:
+        Stopped: a signal came; the processes are ended.
+    """
+    waiting, running = list(tasks), []
     with _stoppable():
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    running.append(_start(waiting.pop(0), store.folder, jobs))
+                    running.append(start(waiting.pop(0)))
                 for job in [job for job in running if job.process.poll() is not None]:
                     running.remove(job)
-                    record = _record(job)
-                    _tidy(job, keep_checkpoints)
-                    store.append(record)
-                    progress.finished(record)
-                progress.tick(running)
+                    ended(job)
+                tick(running)
                 time.sleep(0.05)
         finally:
             _end(running)
@@ -100,12 +116,28 @@ def threads(jobs):
 
 
 def _start(run, folder, jobs):
-    name = re.sub(r"[^\w.+-]+", "_", f"{run.label}-{run.dataset}-{run.seed}")
+    name = file_name(f"{run.label}-{run.dataset}-{run.seed}")
     folder = folder / RUNS / f"{name}-{run.key[:8]}"
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was not finished, or failed
     folder.mkdir(parents=True)
-    command = [sys.executable, "-c", _START, _ROOT, *run.arguments, f"--seed={run.seed}"]
-    command += [f"--result_file={folder / 'result.json'}", f"--checkpoint_dir={folder}"]
+    words = [*run.arguments, f"--seed={run.seed}"]
+    words += [f"--result_file={folder / 'result.json'}", f"--checkpoint_dir={folder}"]
+    return launch(run, "main", words, folder, jobs)
+
+
+def file_name(text):
+    """A text with what does not belong into the name of a file replaced."""
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def launch(run, function, words, folder, jobs):
+    """Start a function of :mod:`recbole_dsl.benchmark.child` in a process of its own: a Job.
+
+    Args:
+        run: what it is for. words: its command line. folder: gets its log.
+        jobs: how many run at once; each has its share of the cores.
+    """
+    command = [sys.executable, "-c", _START.format(function), _ROOT, *words]
     given = {name: os.environ.get("OMP_NUM_THREADS", str(threads(jobs))) for name in _THREADS}
     with open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(
@@ -133,10 +165,11 @@ def _record(job):
         "ended": time.strftime("%Y-%m-%d %H:%M:%S"),
         "wall_seconds": time.monotonic() - job.started,
     }
+    if run.tuning is not None:
+        record["tuning"] = run.tuning
     job.process.stdin.close()
-    code = job.process.returncode
-    if code:
-        return {**record, "status": "failed", "error": _error(code, job.folder / "log.txt")}
+    if job.process.returncode:
+        return {**record, "status": "failed", "error": error_of(job)}
     path = job.folder / "result.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     result = {key: value for key, value in result.items() if key not in _LEFT_OUT}
@@ -145,8 +178,9 @@ def _record(job):
     return {**result, **record, "status": "ok"}
 
 
-def _error(code, log):
+def error_of(job):
     """The last lines of a log, the error of the run; where a signal ended it, which one."""
+    code, log = job.process.returncode, job.folder / "log.txt"
     lines = [line.rstrip() for line in log.read_text(errors="replace").splitlines()]
     last = [line for line in lines if line][-_ERROR_LINES:]
     if code > 0:

@@ -3,7 +3,7 @@
 import pandas as pd
 from tabulate import tabulate
 
-from recbole_dsl.benchmark import tables
+from recbole_dsl.benchmark import budget, tables
 from recbole_dsl.benchmark.summary import VALID
 from recbole_dsl.benchmark.tables import Style
 
@@ -50,8 +50,13 @@ def terminal(summaries, bold):
     return "\n\n".join(blocks)
 
 
-def markdown(summaries, heading):
-    """The results, and the comparisons by every metric, as Markdown."""
+def tuning(plan):
+    """What tuning gave each model, for a terminal."""
+    return _draw(budget.table(plan), "simple", last="left")
+
+
+def markdown(summaries, heading, plan):
+    """The results, the comparisons by every metric, and the budget of tuning, as Markdown."""
     blocks = [f"# {heading}"]
     for summary in summaries:
         for test_set in summary.test_sets:
@@ -65,6 +70,9 @@ def markdown(summaries, heading):
                     blocks.append(_draw(rows, "pipe"))
         said = [line.replace("*", r"\*") for line in tables.notes(summary)]
         blocks += [" ".join(said), *(f"Failed: {line}" for line in tables.failures(summary))]
+    if rows := budget.table(plan, MARKDOWN.word):
+        blocks += ["## Tuning", budget.note(plan), _draw(rows, "pipe", last="left")]
+        blocks += [f"Failed: {line}" for line in budget.failures(plan)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -122,7 +130,7 @@ def _title(summary, test_set):
     return summary.dataset + ("" if test_set == "test" else f", {test_set} test")
 
 
-def _draw(rows, kind):
+def _draw(rows, kind, last="right"):
     header, *body = rows
-    align = ["left"] + ["right"] * (len(header) - 1)
+    align = ["left"] + ["right"] * (len(header) - 2) + [last]
     return tabulate(body, header, tablefmt=kind, disable_numparse=True, colalign=align)

@@ -1,5 +1,6 @@
 """The command line of the benchmark: its own flags, and settings for every run."""
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ _SHORT = {"m": "model", "d": "dataset"}
 _SWITCHES = ("report", "retry_failed", "keep_checkpoints")
 _FLAGS = (
     "model", "dataset", "seeds", "jobs", "output", "models_file", "config_files", "reference",
-    "alternative", *_SWITCHES,
+    "alternative", "tune", "tune_seconds", "tune_sampler", *_SWITCHES,
 )  # fmt: skip
 # Settings of a run that the benchmark sets itself, and what to give instead.
 _OWN = {
@@ -33,6 +34,9 @@ class Options(NamedTuple):
         shared: setting -> value, for all.
         reference: label that the others are compared with; None: the first.
         alternative: "two-sided" or "better".
+        tune: trials for each model on each dataset before its runs; None: nothing is tuned.
+        tune_seconds: what the trials of a model on a dataset may take together.
+        tune_sampler: of :mod:`recbole_dsl.tuning`.
         retry_failed, keep_checkpoints: bool.
         report_only: bool. Nothing is run; the last plan of ``output`` is reported.
     """
@@ -47,6 +51,9 @@ class Options(NamedTuple):
     shared: dict
     reference: str | None
     alternative: str
+    tune: int | None
+    tune_seconds: float
+    tune_sampler: str
     retry_failed: bool
     keep_checkpoints: bool
     report_only: bool
@@ -71,6 +78,9 @@ def parse(arguments):
         raise UsageError(
             f"--alternative must be one of {', '.join(ALTERNATIVES)}, got {alternative!r}"
         )
+    for key in ("tune_seconds", "tune_sampler"):
+        if key in own and "tune" not in own:
+            raise UsageError(f"--{key} is of tuning, which --tune=TRIALS asks for")
     return Options(
         models=names("model", own["model"]) if "model" in own else None,
         datasets=names("dataset", own.get("dataset", "ml-100k")),
@@ -82,6 +92,9 @@ def parse(arguments):
         shared={key: settings.parse_value(key, text) for key, text in given.items()},
         reference=own.get("reference"),
         alternative=alternative,
+        tune=_count("tune", own["tune"]) if "tune" in own else None,
+        tune_seconds=_seconds("tune_seconds", own.get("tune_seconds", "inf")),
+        tune_sampler=own.get("tune_sampler", "tpe"),
         retry_failed=switches["retry_failed"],
         keep_checkpoints=switches["keep_checkpoints"],
         report_only=switches["report"],
@@ -132,6 +145,16 @@ def _count(flag, text):
     if not re.fullmatch(r"[1-9]\d*", text):
         raise UsageError(f"--{flag} must be an integer >= 1, got {text!r}")
     return int(text)
+
+
+def _seconds(flag, text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value > 0:
+        raise UsageError(f"--{flag} must be a number > 0, got {text!r}")
+    return value
 
 
 def _switch(flag, text):

@@ -1,7 +1,7 @@
 """From what is asked for to runs that are checked, each with a key that says what it is.
 
-A tuned model is an :class:`Entry` with the settings that tuning has found: tuning goes between
-:func:`entries.entries` and :func:`make`.
+:func:`make` is called twice where models are tuned: first to check everything, then with the
+settings that tuning has found.
 """
 
 import hashlib
@@ -41,6 +41,8 @@ class Run(NamedTuple):
         key: 32 hexadecimal digits of all that decides its result.
         label, model, dataset, seed: what runs.
         arguments: its command line, without what the benchmark sets for itself.
+        tuning: what its tuning came to, see :func:`recbole_dsl.benchmark.tuning.outcome`; None:
+            there was none.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Run(NamedTuple):
     dataset: str
     seed: int
     arguments: tuple
+    tuning: dict | None = None
 
 
 class Plan(NamedTuple):
@@ -67,7 +70,7 @@ class Plan(NamedTuple):
     notes: list
 
 
-def make(entries, datasets, seeds, config_files=(), shared=None):
+def make(entries, datasets, seeds, config_files=(), shared=None, tuned=None):
     """Check every model on every dataset, and list the runs.
 
     All seeds share one split, by ``split_seed`` 2020, unless that is given: ``split_seed: None``
@@ -77,26 +80,32 @@ def make(entries, datasets, seeds, config_files=(), shared=None):
         entries: list of :class:`recbole_dsl.benchmark.entries.Entry`.
         datasets, seeds: lists of names and of integers.
         config_files: files for all models. shared: settings for all, over everything else.
+        tuned: (label, dataset) -> what tuning came to, a dict whose ``best`` are settings; one with
+            an ``error`` is not run.
     Raises:
         UsageError: a model, dataset or setting is wrong, or models differ in the protocol.
     """
-    shared = dict(shared or {})
+    shared, tuned = dict(shared or {}), tuned or {}
     runs, protocol, budget, taken = [], {}, {}, {}
     for dataset in datasets:
         files = None
         for entry in entries:
-            config, given = _check(entry, dataset, config_files, shared)
+            tuning = tuned.get((entry.label, dataset), {})
+            entry = entry._replace(settings={**entry.settings, **tuning.get("best", {})})
+            config, given = check(entry, dataset, config_files, shared)
             taken[entry.label] = {key for key in shared if config.origins.get(key) == SHARED}
             _agree(protocol, dataset, entry.label, config)
             budget[entry.label] = {key: config[key] for key in _BUDGET}
-            files = _digests(config) if files is None else files
+            files = digests(config) if files is None else files
             paths = [*config_files, *entry.config_files]
             arguments = [f"--model={entry.model}", f"--dataset={dataset}"]
             arguments += [f"--config_files={' '.join(paths)}"] if paths else []
             arguments += [f"--{key}={_text(value)}" for key, value in given.items()]
-            for seed in seeds:
+            for seed in () if "error" in tuning else seeds:
                 key = _key(entry, dataset, seed, config, files)
-                run = Run(key, entry.label, entry.model, dataset, seed, tuple(arguments))
+                run = Run(
+                    key, entry.label, entry.model, dataset, seed, tuple(arguments), tuning or None
+                )
                 runs.append((seed, run))
     order = {seed: at for at, seed in enumerate(seeds)}
     runs = [run for _, run in sorted(runs, key=lambda pair: order[pair[0]])]
@@ -104,8 +113,8 @@ def make(entries, datasets, seeds, config_files=(), shared=None):
     return Plan(runs, common, budget, _notes(shared, taken))
 
 
-def _check(entry, dataset, config_files, shared):
-    """The config of an entry, and what its command line has to give."""
+def check(entry, dataset, config_files, shared):
+    """The config of an entry, and what its command line has to give, a dict."""
     layers = Layers()
     layers.add("own", entry.settings)
     layers.add("all", shared)
@@ -141,20 +150,26 @@ def _agree(protocol, dataset, label, config):
             )
 
 
-def _digests(config):
+def digests(config):
+    """File name -> digest of its content, for all files of the dataset."""
     return {path.name: cache.file_digest(path) for path in cache.files_of(config)}
 
 
 def _key(entry, dataset, seed, config, files):
-    versions = result.versions()
     known = {
         "label": entry.label,
         "model": entry.model,
         "dataset": dataset,
         "settings": {k: v for k, v in config.layered.items() if k not in _OUTWARD} | {"seed": seed},
         "files": files,
-        "versions": {name: versions[name] for name in _VERSIONS},
     }
+    return digest(known)
+
+
+def digest(known):
+    """32 hexadecimal digits of plain data, and of the versions that decide what a model is."""
+    versions = result.versions()
+    known = {**known, "versions": {name: versions[name] for name in _VERSIONS}}
     text = json.dumps(known, sort_keys=True, default=repr)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

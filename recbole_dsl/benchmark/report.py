@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recbole_dsl.benchmark import figures, formats, tables
+from recbole_dsl.benchmark import budget, figures, formats, tables
 from recbole_dsl.benchmark.summary import summarise
 from recbole_dsl.benchmark.tables import Style
 from recbole_dsl.checkpoint import write_atomically
@@ -42,7 +42,7 @@ def write(folder, plan, records):
         return summaries, []
     paths = [folder / name for name in FILES]
     texts = (
-        formats.markdown(measured, _TITLE),
+        formats.markdown(measured, _TITLE, plan),
         formats.frame(measured).to_csv(index=False),
         formats.latex(measured),
     )
@@ -76,6 +76,8 @@ def protocol_lines(plan):
     for said, labels in budgets.items():
         whom = "all models" if len(budgets) == 1 else ", ".join(labels)
         lines.append(f"Budget of {whom}: {said}.")
+    if plan.get("tuning"):
+        lines.append(budget.note(plan))
     return lines + [f"{note}." for note in plan["notes"]]
 
 
@@ -117,6 +119,10 @@ def _sections(plan, summaries):
         sections.append(Section(f"Accuracy against time{on}", _TIMES, figures.times(summary)))
         if failed := tables.failures(summary):
             sections.append(Section(f"Failed runs{on}", "\n\n".join(failed)))
+    if rows := budget.table(plan):
+        failed = budget.failures(plan)
+        text = "\n\n".join([budget.note(plan), *(f"Failed: {line}" for line in failed)])
+        sections.append(Section("Tuning", text, table=rows))
     return sections
 
 

@@ -90,7 +90,7 @@ def summarise(dataset, runs, records, *, valid_metric, reference, alternative, f
     metrics = list(first["test"]) if first else []
     results = {}
     for test_set in test_sets:
-        users = {label: _by_user(rows, test_set, folder) for label, rows in by_label.items()}
+        users = {label: _ByUser(rows, test_set, folder) for label, rows in by_label.items()}
         for metric in metrics:
             column = _column(by_label, users, test_set, metric, reference, alternative)
             results.update({(test_set, label, metric): r for label, r in column.items()})
@@ -132,8 +132,9 @@ def _column(by_label, users, test_set, metric, reference, alternative):
     )
     others = [label for label in values if label != reference and reference in values]
     over_seeds = [compare(values[reference], values[label]) for label in others]
-    by_user = {label: table.get(metric) for label, table in users.items()}
-    over_users = [compare(by_user[reference], by_user[label]) for label in others]
+    over_users = [
+        compare(*_of_common_seeds(users[reference], users[label], metric)) for label in others
+    ]
     p_seeds = significance.holm([c and c.p for c in over_seeds])
     p_users = significance.holm([c and c.p for c in over_users])
     rows = zip(over_users, over_seeds, p_users, p_seeds, strict=True)
@@ -156,13 +157,27 @@ def _compare(reference, other, **options):
     return significance.compare(reference[common], other[common], **options)
 
 
-def _by_user(records, test_set, folder):
-    """Metric -> Series by user, the mean over the seeds in which the user was tested."""
-    tables = []
-    for record in records:
-        if record["user_metrics"] is None:
-            return {}
-        path = Path(folder) / record["folder"] / record["user_metrics"]
-        tables.append(pd.DataFrame(user_metrics.read(path)[test_set]))
-    means = pd.concat(tables).groupby("users", sort=True).mean()
-    return {name: means[name] for name in means}
+def _of_common_seeds(reference, other, metric):
+    """A metric by user of two models, over the seeds that both have: a seed that one lacks would
+    stand for a difference between seeds, not between models."""
+    common = tuple(sorted(reference.tables.keys() & other.tables.keys()))
+    return [model.means(common).get(metric) for model in (reference, other)]
+
+
+class _ByUser:
+    """A model's values by user: ``tables``, seed -> DataFrame; none where they were not kept."""
+
+    def __init__(self, records, test_set, folder):
+        self.tables, self._means = {}, {}
+        for record in records:
+            if record["user_metrics"] is not None:
+                path = Path(folder) / record["folder"] / record["user_metrics"]
+                self.tables[record["seed"]] = pd.DataFrame(user_metrics.read(path)[test_set])
+
+    def means(self, seeds):
+        """Metric -> Series by user, the mean over those of the seeds in which it was tested."""
+        if seeds not in self._means:
+            tables = [self.tables[seed] for seed in seeds]
+            means = pd.concat(tables).groupby("users", sort=True).mean() if tables else {}
+            self._means[seeds] = {name: means[name] for name in means}
+        return self._means[seeds]

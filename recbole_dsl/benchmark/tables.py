@@ -44,7 +44,7 @@ def results(summary, test_set, style, decimals=4):
             text = (style.best, style.second)[mark].format(text) if mark in (0, 1) else text
             star = significance.stars(found.p_users)
             cells.append(text + (style.star(star) if star else ""))
-        cells += [_seconds(summary.seconds[label]), f"{summary.parameters[label]:,}"]
+        cells += [seconds_text(summary.seconds[label]), f"{summary.parameters[label]:,}"]
         rows.append(cells)
     return rows
 
@@ -57,7 +57,8 @@ def _marks(summary, test_set, metric):
     return {label: place[mean] for label, mean in means.items() if mean in place}
 
 
-def _seconds(seconds):
+def seconds_text(seconds):
+    """Seconds as a table has them."""
     return f"{seconds:.1f}" if seconds < 10 else f"{seconds:,.0f}"
 
 
@@ -112,9 +113,10 @@ def notes(summary, compared=True):
     side = "two-sided"
     if summary.alternative == "better":
         side = f"one-sided ({summary.reference} is better, in the metric's own direction)"
+    common = "seeds" if len(counts) == 1 else "the seeds that both have"
     if any(result.users for result in found):
         said.append(
-            f"Stars: different from {summary.reference} over users (mean over seeds), paired "
+            f"Stars: different from {summary.reference} over users (mean over {common}), paired "
             f"t-test, {side}, Holm's correction over {others} models for each metric: * p < 0.05, "
             "** p < 0.01, *** p < 0.001."
         )

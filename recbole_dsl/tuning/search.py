@@ -66,7 +66,7 @@ def tune(
         UsageError: a setting, range or option is wrong; nothing has been trained.
         NoWinnerError: all trials failed. NothingToSelectOnError: no validation rows.
     """
-    _need_optuna()
+    need_optuna()
     from recbole_dsl.tuning import page, processes
 
     plan = make_plan(
@@ -91,7 +91,8 @@ def tune(
     return report
 
 
-def _need_optuna():
+def need_optuna():
+    """Raise UsageError where Optuna is not installed."""
     try:
         import optuna  # noqa: F401
     except ImportError as error:

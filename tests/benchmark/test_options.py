@@ -34,6 +34,9 @@ def test_own_flags_and_settings_of_all_runs_are_told_apart():
         (["--model=A", "--model=B"], "--model is given twice"),
         (["--model=A", "--retry_failed=maybe"], "--retry_failed must be True or False"),
         (["--model=A", "-x", "3"], "unknown flag -x"),
+        (["--model=A", "--tune=0"], "--tune must be an integer >= 1, got '0'"),
+        (["--model=A", "--tune=2", "--tune_seconds=-1"], "--tune_seconds must be a number > 0"),
+        (["--model=A", "--tune_sampler=tpe"], "--tune_sampler is of tuning, which --tune=TRIALS"),
     ],
 )
 def test_mistakes_are_named(arguments, message):
