@@ -59,6 +59,11 @@ def studies(entries, asked):
         for entry in entries:
             config, given = plan.check(entry, dataset, asked.config_files, asked.shared)
             files = plan.digests(config) if files is None else files
+            if config["split_seed"] is None and len(asked.seeds) > 1:
+                raise UsageError(
+                    "--tune needs one split for all seeds: with split_seed None, rows that other "
+                    "seeds test would have been tuned on"
+                )
             try:
                 found.append(_study(entry, dataset, asked, config, given, files))
             except UsageError as error:

@@ -288,3 +288,12 @@ def test_without_optuna_one_line_says_how_to_get_it(quick, monkeypatch, capsys):
         "error: tuning needs Optuna: pip install recbole_dsl[tuning]\n"
     )
     assert not Path("out").exists()
+
+
+def test_a_split_for_each_seed_is_refused_since_some_would_be_tuned_on_their_test_rows(
+    tiny, own_folder, capsys
+):
+    (own_folder / "models.yaml").write_text(MODELS)
+    assert command.main([*ASKED, "--split_seed=None"]) == 2
+    assert "--tune needs one split for all seeds" in capsys.readouterr().err
+    assert not Path("out").exists()
