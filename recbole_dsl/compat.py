@@ -14,6 +14,7 @@ a script is enough. What is mended elsewhere, because it is more than a shim:
 import builtins
 import importlib
 import importlib.metadata
+import os
 import warnings
 
 import numpy as np
@@ -51,6 +52,7 @@ def apply():
         _coverage_metrics,
         host_metrics.speed_up,
         _download_barrier,
+        _folders_made_twice,
         _tensorboard_of_each_process,
         _harmless_warnings,
     ):
@@ -222,6 +224,23 @@ def _coverage_metrics():
         return result
 
     Collector.get_data_struct = get_data_struct
+
+
+def _folders_made_twice():
+    """Symptom: ``FileExistsError: './log'`` in one of several runs that start in a new folder.
+
+    RecBole looks whether a folder is there before it makes it. RecBole 1.2.1. Until its
+    ``ensure_dir`` passes ``exist_ok``.
+    """
+
+    def ensure_dir(dir_path):
+        os.makedirs(dir_path, exist_ok=True)
+
+    for name in (
+        "utils.utils", "utils", "utils.logger", "trainer.trainer", "data.utils",
+        "data.dataset.dataset",
+    ):  # fmt: skip
+        import_module(f"recbole.{name}").ensure_dir = ensure_dir
 
 
 def _download_barrier():

@@ -157,3 +157,16 @@ def test_listing_recboles_models_leaves_autograd_at_full_speed():
         "assert not torch.is_anomaly_enabled()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_folder_that_another_run_makes_meanwhile_is_no_error(tmp_path, monkeypatch):
+    from recbole.data import utils as data_utils
+    from recbole.data.dataset import dataset
+    from recbole.trainer import trainer
+    from recbole.utils import logger
+
+    compat.apply()
+    (tmp_path / "log").mkdir()
+    monkeypatch.setattr("os.path.exists", lambda path: False)  # it looked before
+    for module in (data_utils, dataset, trainer, logger):
+        module.ensure_dir(str(tmp_path / "log"))
