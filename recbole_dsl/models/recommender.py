@@ -120,7 +120,7 @@ class PairRecommender(GeneralRecommender):
         if not self.backbone.row_wise:
             reason = f"{config['backbone']} propagates whole tables"
         elif self.block == 1 and SCORED & set(self.loss.inputs):
-            reason = "with block: 1 in train_neg_sample_args a step scores all items"
+            reason = "with block: 1 in train_neg_sample_args the gradient has a row for every item"
         elif "item_table" in self.loss.inputs:
             reason = f"{config['loss']} scores all items"
         elif any(parameter.requires_grad for parameter in self.loss.parameters()):

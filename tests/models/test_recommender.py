@@ -153,7 +153,7 @@ def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
         ("NGCF_SL", {}, "NGCF propagates whole tables"),
         ("MF_SCE", {}, "SCE scores all items"),
         ("MF_BC", {}, "BC has learned parts of its own"),
-        ("MF_SL", {"train_neg_sample_args": {"block": 1}}, "a step scores all items"),
+        ("MF_SL", {"train_neg_sample_args": {"block": 1}}, "the gradient has a row for every item"),
         ("MF_SL", {"weight_decay": 0.1}, "weight_decay would move every row"),
     ],
 )
