@@ -2,6 +2,8 @@
 
 import torch
 
+from recbole_dsl import waits
+
 
 class UserPositives(torch.nn.Module):
     """The distinct items of every user, for looking up many users at once.
@@ -45,6 +47,8 @@ class UserPositives(torch.nn.Module):
 
     def among(self, users, items):
         """Which of C items are positives of each of B users: (B,), (C,) -> (B, C) bool."""
+        if not waits.may_look(users.device):  # at how many items differ; B C searches instead
+            return self.contain(users.unsqueeze(1), items)
         distinct, column = torch.unique(items, return_inverse=True)  # sorted
         rows, found = self.of(users)
         place = torch.searchsorted(distinct, found).clamp_(max=len(distinct) - 1)

@@ -19,6 +19,7 @@ import math
 
 import torch
 
+from recbole_dsl import waits
 from recbole_dsl.draws import SharedDraw, SpareDraw
 from recbole_dsl.positives import UserPositives
 
@@ -149,7 +150,7 @@ class NegativeSampler(torch.nn.Module):
 
     def _one_each(self, users):
         """One negative for each of (C,) users, (C,): a few rounds of rejection, then directly."""
-        if users.device.type != "cpu":
+        if not waits.may_look(users.device):
             return self.direct(users, 1).squeeze(1)
         drawn = self._propose(len(users), 1).squeeze(1)
         hit = self.positives.contain(users, drawn).nonzero().squeeze(1)
@@ -183,7 +184,7 @@ class NegativeSampler(torch.nn.Module):
         """
         if self.noisy:
             raise ValueError("false negatives are drawn for every row, not for blocks of rows")
-        if users.device.type != "cpu":
+        if not waits.may_look(users.device):
             return self.with_spares(users, m, block)
         n_blocks = -(-len(users) // block)
         drawn = self._propose(n_blocks, m).sort(dim=1).values
@@ -232,7 +233,7 @@ class NegativeSampler(torch.nn.Module):
     def forward(self, users, m):
         """(B,) int64 user ids, m = M draws a row -> (B, M) int64 item ids on the same device."""
         small = len(users) * self.n_items <= _MASK_CELLS
-        by_mask = users.device.type == "cpu" and small
+        by_mask = waits.may_look(users.device) and small
         drawn = self.by_rejection(users, m) if by_mask else self.direct(users, m)
         return self._let_positives_in(users, drawn) if self.noisy else drawn
 
@@ -240,10 +241,16 @@ class NegativeSampler(torch.nn.Module):
         """Put a positive of the row's user in place of a share :attr:`noise` of (B, M) draws."""
         where = dict(generator=self.generator, device=users.device, dtype=torch.float64)
         chosen = torch.rand(drawn.shape, **where) < self.noise[users].unsqueeze(1)
+        if not waits.may_look(users.device):
+            return torch.where(chosen, self._a_positive(users.unsqueeze(1).expand_as(drawn)), drawn)
         rows, columns = chosen.nonzero(as_tuple=True)
-        users = users[rows]
-        mass = self.taken[users]
-        cells = (torch.rand(len(users), **where) * mass).long().clamp_(max=mass - 1)
-        place = torch.searchsorted(self.covered, self.before_user[users] + cells, right=True)
-        drawn[rows, columns] = self.positives.items[place]
+        drawn[rows, columns] = self._a_positive(users[rows])
         return drawn
+
+    def _a_positive(self, users):
+        """One of each user's positives by the items' weights; of any shape."""
+        where = dict(generator=self.generator, device=users.device, dtype=torch.float64)
+        mass = self.taken[users]
+        cells = (torch.rand(users.shape, **where) * mass).long().clamp_(max=mass - 1)
+        place = torch.searchsorted(self.covered, self.before_user[users] + cells, right=True)
+        return self.positives.items[place]

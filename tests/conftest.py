@@ -6,6 +6,16 @@ import sys
 import pytest
 import torch
 
+from recbole_dsl import waits
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked gpu are skipped where there is no GPU."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no GPU"))
+
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
@@ -14,6 +24,13 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["run_recbole_dsl.py"])
     torch.manual_seed(0)
     return tmp_path
+
+
+@pytest.fixture(params=[True, False], ids=["cpu", "elsewhere"])
+def either_way(request, monkeypatch):
+    """Runs a test twice: as on the CPU, and on the paths of devices that would be waited for."""
+    monkeypatch.setattr(waits, "may_look", lambda device: request.param)
+    return request.param
 
 
 def _write_dataset(folder, name, pairs, extra=None):

@@ -21,7 +21,7 @@ def test_contain_agrees_with_the_table():
     assert torch.equal(found.view(5, 6), TABLE)
 
 
-def test_among_agrees_with_the_table():
+def test_among_agrees_with_the_table(either_way):
     users, items = torch.tensor([3, 0, 1, 3]), torch.tensor([2, 2, 5, 0, 4])
     assert torch.equal(POSITIVES.among(users, items), TABLE[users][:, items])
 

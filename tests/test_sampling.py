@@ -53,7 +53,7 @@ def test_draws_have_shape_and_are_never_padding_nor_positive(distribution, draw)
             assert set(row) == allowed
 
 
-def test_a_user_without_training_rows_draws_from_all_items():
+def test_a_user_without_training_rows_draws_from_all_items(either_way):
     draws = _sampler()(torch.tensor([0]), 500)
     assert set(draws.flatten().tolist()) == set(range(1, 8))
 
@@ -153,7 +153,7 @@ def test_an_unknown_distribution_is_refused():
 
 @pytest.mark.parametrize(("distribution", "alpha"), [("uniform", 1.0), ("popularity", 0.5)])
 @pytest.mark.parametrize("rate", [0.3, 1.0, 4.0])
-def test_false_negatives_follow_their_weight(distribution, alpha, rate):
+def test_false_negatives_follow_their_weight(distribution, alpha, rate, either_way):
     last = USERS.argmax()  # whose positives stand behind those of others
     items = torch.cat([ITEMS, ITEMS[last].repeat(6)])  # a popular item, a positive once
     users = torch.cat([USERS, USERS[last].repeat(6)])

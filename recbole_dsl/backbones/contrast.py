@@ -1,8 +1,11 @@
 """What the contrastive backbones share: noise of a set length, and the contrast of two views."""
 
+import math
+
 import torch
 from torch.nn.functional import embedding, normalize
 
+from recbole_dsl import waits
 from recbole_dsl.options import check_positive
 
 
@@ -26,7 +29,7 @@ def perturb(vectors, eps):
     return vectors + noise
 
 
-def info_nce(view_a, view_b, *, temperature):
+def info_nce(view_a, view_b, *, temperature, counted=None):
     r"""InfoNCE between two views of the same nodes: each should know itself among the others.
 
     .. math::
@@ -37,6 +40,8 @@ def info_nce(view_a, view_b, *, temperature):
         view_a: (N, D) float. First view :math:`a_n` of each node, of any length.
         view_b: (N, D) float. Second view :math:`b_n` of the same nodes, in the same order.
         temperature: :math:`\tau`, > 0, in units of the cosine.
+        counted: (N,) bool, at least one True, or None for all. Nodes that are there, as if the
+            others had not been handed over.
     Returns:
         () float, in nats, >= 0; 0 for N = 1, where there is no other node.
     Raises:
@@ -65,7 +70,19 @@ def info_nce(view_a, view_b, *, temperature):
             for v in (view_a, view_b)
         )
         logits = view_a @ view_b.T / temperature  # (N, N)
-        return (torch.logsumexp(logits, dim=1) - logits.diagonal()).mean()
+        own = logits.diagonal()
+        if counted is None:
+            return (torch.logsumexp(logits, dim=1) - own).mean()
+        among = torch.logsumexp(logits.masked_fill(~counted, -math.inf), dim=1)
+        return ((among - own) * counted).sum() / counted.sum()
+
+
+def first_of_each(ids):
+    """Where an id is met for the first time, (B,) -> (B,) bool; no shape depends on the ids."""
+    found, order = torch.sort(ids, stable=True)
+    first = torch.ones_like(found, dtype=torch.bool)
+    first[1:] = found[1:] != found[:-1]
+    return torch.empty_like(first).scatter_(0, order, first)
 
 
 def batch_contrast(first, second, users, items, *, temperature):
@@ -81,9 +98,16 @@ def batch_contrast(first, second, users, items, *, temperature):
     """
     total = 0.0
     for ids, view_a, view_b in zip((users, items), first, second, strict=True):
-        ids = torch.unique(ids)
+        counted = None
+        if waits.may_look(ids.device):
+            ids = torch.unique(ids)  # fewer to compare
+        else:
+            counted = first_of_each(ids)
         # embedding(ids, table), not table[ids]: its backward adds up rows in a fixed order.
         total = total + info_nce(
-            embedding(ids, view_a), embedding(ids, view_b), temperature=temperature
+            embedding(ids, view_a),
+            embedding(ids, view_b),
+            temperature=temperature,
+            counted=counted,
         )
     return total

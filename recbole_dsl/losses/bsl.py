@@ -94,10 +94,9 @@ def bsl_user_loss(pos, neg, users, *, tau_pos, tau_neg):
 
 def _log_mean_exp_by_group(values, groups):
     """log of the mean of exp over the rows of the same group, for each row, (B,) -> (B,)."""
-    _, group, size = torch.unique(groups, return_inverse=True, return_counts=True)
-    same = group.unsqueeze(1) == group.unsqueeze(0)  # (B, B)
+    same = groups.unsqueeze(1) == groups.unsqueeze(0)  # (B, B)
     apart = values.unsqueeze(0).masked_fill(~same, -math.inf)
-    return torch.logsumexp(apart, dim=1) - size[group].to(values.dtype).log()
+    return torch.logsumexp(apart, dim=1) - same.sum(dim=1).to(values.dtype).log()
 
 
 class BSLLoss(RowLoss):

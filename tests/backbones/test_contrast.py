@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from recbole_dsl.backbones.contrast import batch_contrast, info_nce, perturb
+from recbole_dsl.backbones.contrast import batch_contrast, first_of_each, info_nce, perturb
 
 
 def _loop(view_a, view_b, temperature):
@@ -107,7 +107,7 @@ def test_noise_comes_from_the_global_generator_and_is_constant_to_the_gradient()
     assert torch.equal(grad, torch.ones(3, 4))
 
 
-def test_a_batch_counts_each_user_and_item_once():
+def test_a_batch_counts_each_user_and_item_once(either_way):
     first = (torch.randn(5, 3), torch.randn(7, 3))
     second = (torch.randn(5, 3), torch.randn(7, 3))
     users, items = torch.tensor([4, 1, 4, 2]), torch.tensor([6, 6, 6, 3])
@@ -115,3 +115,19 @@ def test_a_batch_counts_each_user_and_item_once():
     expected = _loop(first[0][[1, 2, 4]], second[0][[1, 2, 4]], 0.2)
     expected += _loop(first[1][[3, 6]], second[1][[3, 6]], 0.2)
     torch.testing.assert_close(actual, torch.tensor(expected))
+
+
+def test_nodes_not_counted_have_no_part_in_the_value_nor_a_gradient():
+    view_a, view_b = torch.randn(6, 4, requires_grad=True), torch.randn(6, 4, requires_grad=True)
+    counted = torch.tensor([True, False, True, True, False, True])
+    left_out = info_nce(view_a, view_b, temperature=0.1, counted=counted)
+    grads = torch.autograd.grad(left_out, (view_a, view_b))
+    only = info_nce(view_a[counted], view_b[counted], temperature=0.1)
+    torch.testing.assert_close(left_out, only)
+    for grad, expected in zip(grads, torch.autograd.grad(only, (view_a, view_b)), strict=True):
+        torch.testing.assert_close(grad, expected)
+
+
+def test_the_first_of_each_id_in_any_order():
+    assert first_of_each(torch.tensor([4, 1, 4, 2, 1, 1])).tolist() == [1, 1, 0, 1, 0, 0]
+    assert first_of_each(torch.tensor([7])).tolist() == [True]

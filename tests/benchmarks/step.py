@@ -73,10 +73,14 @@ class Step:
             found = next(self._batches)
         return found
 
-    def __call__(self):
+    def train(self, batch):
+        """One step on a batch."""
         self.trainer.optimizer.zero_grad()
-        self.model.calculate_loss(self.batch()).backward()
+        self.model.calculate_loss(batch).backward()
         self.trainer.optimizer.step()
+
+    def __call__(self):
+        self.train(self.batch())
 
 
 def floor(model, block, rates):
