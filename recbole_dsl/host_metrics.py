@@ -3,14 +3,15 @@
 ``register`` reads a module of metric classes as RecBole reads its own.
 """
 
-from recbole_dsl.metrics import coverage
+from recbole_dsl.metrics import coverage, ranking
 
 
 def speed_up():
     """Symptom: TailPercentage takes most of a minute for 100,000 users, AveragePopularity seconds.
 
     Versions: RecBole 1.2.1 on any stack, whose coverage metrics look up each place of each list in
-    a Python list or dict. The methods that do are replaced by array code with the same numbers.
+    a Python list or dict, and whose MRR, MAP and NDCG loop over users. The methods that do are
+    replaced by array code with the same numbers.
     """
     from recbole.evaluator import metrics
 
@@ -25,6 +26,12 @@ def speed_up():
     ):
         setattr(owner, name, staticmethod(fast))
     metrics.TailPercentage.get_tail = get_tail
+    for owner, fast in (
+        (metrics.MRR, ranking.mrr),
+        (metrics.MAP, ranking.average_precision),
+        (metrics.NDCG, ranking.ndcg),
+    ):
+        owner.metric_info = staticmethod(fast)
 
 
 def register(module_name):

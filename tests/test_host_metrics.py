@@ -64,6 +64,26 @@ def test_coverage_metrics_are_recboles_on_random_lists(untouched, seed, tail_rat
     compare(untouched, struct(items, counts, n_items), [1, 5, 12], tail_ratio)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("width", [1, 2, 7, 20])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 1.0])
+def test_ranking_metrics_are_recboles_to_the_bit(untouched, seed, width, share):
+    """Users without a hit, without a positive, and with more positives than places."""
+    random = np.random.default_rng(seed)
+    hits = (random.random((50, width)) < share).astype(np.int32)
+    positives = hits.sum(axis=1) + random.integers(0, 3 * width, 50)
+    positives[:5] = hits[:5] = 0
+    data = DataStruct()
+    data.set("rec.topk", torch.as_tensor(np.column_stack((hits, positives)).astype(np.int32)))
+    topk = sorted({1, width // 2 + 1, width})
+    config = {"topk": topk, "metric_decimal_place": 20}
+    for name in ("MRR", "MAP", "NDCG"):
+        assert getattr(host, name).metric_info is not getattr(untouched, name).metric_info
+        ours = getattr(host, name)(config).calculate_metric(data)
+        theirs = getattr(untouched, name)(config).calculate_metric(data)
+        assert ours == theirs and list(ours) == [f"{name.lower()}@{k}" for k in topk]
+
+
 @pytest.mark.parametrize(
     ("items", "counts", "n_items"),
     [

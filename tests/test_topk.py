@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recbole_dsl import topk
+from recbole_dsl import largest, topk
 from recbole_dsl.positives import UserPositives
 from recbole_dsl.topk import TopItems, users_per_block
 
@@ -47,7 +47,7 @@ def block_sizes(request, monkeypatch):
     items, users = request.param
     monkeypatch.setattr(topk, "_ITEMS", items)
     monkeypatch.setattr(topk, "_CPU_SCORES", users * items)
-    monkeypatch.setattr(topk, "_SMALLEST_GROUP", 2)
+    monkeypatch.setattr(largest, "_SMALLEST_GROUP", 2)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 40, 90])
