@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ir_benchmark import read_store, run_all
+from ir_benchmark import read_store, run_all, selected
 from measuring import in_turn, machine, markdown_table, write_page
 from step import Step
 
@@ -59,31 +59,16 @@ def epoch_seconds(arguments, model):
 
 def table(rows, dataset, model, seconds):
     """Validation NDCG@20 by batch size and rule, against the smallest batch seed by seed."""
-    lines, reference = [], {}
+    lines, reference = [], None
     for (batch, rule), settings in variants().items():
-        runs = {
-            row["seed"]: row
-            for row in rows
-            if (row["dataset"], row["model"], row["settings"]) == (dataset, model, settings)
-        }
-        if len(runs) < 2:
+        found = selected(rows, dataset, model, settings, reference)
+        if found is None:
             continue
-        values = {seed: row["valid"]["ndcg@20"] for seed, row in runs.items()}
-        reference = reference or values
-        shared = [values[seed] / reference[seed] - 1 for seed in values if seed in reference]
-        epochs = statistics.mean(row["best_epoch"] + 1 for row in runs.values())
-        each = statistics.median(seconds[batch])
-        lines.append(
-            [
-                f"{batch:,}",
-                f"{settings['learning_rate']:g}, {rule}" if batch > SMALLEST else f"{RATE:g}",
-                f"{statistics.mean(values.values()):.4f} ± {statistics.stdev(values.values()):.4f}",
-                f"{100 * statistics.mean(shared):+.1f} %",
-                f"{epochs:.0f}",
-                f"{each:.2f}",
-                f"{each * epochs:.0f}",
-            ]
-        )
+        reference = reference or found["values"]
+        rate = f"{settings['learning_rate']:g}" + (f", {rule}" if batch > SMALLEST else "")
+        epochs, each = found["epochs"], statistics.median(seconds[batch])
+        cells = [f"{batch:,}", rate, found["shown"], found["against"]]
+        lines.append([*cells, f"{epochs:.0f}", f"{each:.2f}", f"{each * epochs:.0f}"])
     head = [
         "`train_batch_size`", "`learning_rate`", "valid NDCG@20", f"against {SMALLEST:,}",
         "best epoch", "s an epoch", "s to the best",

@@ -10,10 +10,9 @@ of blocks.jsonl beside this file; a second call does what is missing. The tables
 """
 
 import argparse
-import statistics
 from pathlib import Path
 
-from ir_benchmark import read_store, run_all
+from ir_benchmark import read_store, run_all, selected
 from measuring import markdown_table, write_page
 
 HERE = Path(__file__).parent
@@ -38,26 +37,16 @@ def variants(blocks):
 def table(rows, dataset, model, blocks):
     """Validation NDCG@20 and epochs by variant, those that have run with at least two seeds.
 
-    The last column is paired: a seed also draws the validation rows, and so moves all variants.
+    The last column is paired by seed.
     """
-    lines, reference = [], {}
+    lines, reference = [], None
     for label, settings in variants(blocks).items():
-        runs = {
-            row["seed"]: row
-            for row in rows
-            if (row["dataset"], row["model"], row["settings"]) == (dataset, model, settings)
-        }
-        if len(runs) < 2:
+        found = selected(rows, dataset, model, settings, reference)
+        if found is None:
             continue
-        values = {seed: row["valid"]["ndcg@20"] for seed, row in runs.items()}
-        reference = reference or values
-        shared = [values[seed] / reference[seed] - 1 for seed in values if seed in reference]
-        epochs = statistics.mean(row["best_epoch"] + 1 for row in runs.values())
-        mean, spread = statistics.mean(values.values()), statistics.stdev(values.values())
-        against = f"{100 * statistics.mean(shared):+.1f} %"
-        lines.append(
-            [label, f"{mean:.4f} ± {spread:.4f}", str(len(runs)), f"{epochs:.0f}", against]
-        )
+        reference = reference or found["values"]
+        seeds = str(len(found["values"]))
+        lines.append([label, found["shown"], seeds, f"{found['epochs']:.0f}", found["against"]])
     first = next(iter(variants(blocks)))
     head = [f"{dataset}, {model}", "valid NDCG@20", "seeds", "best epoch", f"against {first}"]
     return [*markdown_table(head, lines), ""] if lines else []

@@ -91,6 +91,34 @@ def read_store(path=STORE):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def selected(rows, dataset, model, settings, reference=None):
+    """What the selection runs of a model with these settings found on validation.
+
+    Args:
+        rows: of a store.
+        reference: seed -> NDCG@20 to compare with seed by seed, since a seed also draws the
+            validation rows and so moves all settings; None: these runs' own.
+    Returns:
+        dict or None, where fewer than two seeds have run: ``values``, seed -> NDCG@20; ``shown``,
+        their mean and deviation; ``against``, the mean difference in percent; ``epochs``, the mean
+        number to the best.
+    """
+    wanted = (dataset, model, settings)
+    runs = [row for row in rows if (row["dataset"], row["model"], row["settings"]) == wanted]
+    values = {row["seed"]: row["valid"]["ndcg@20"] for row in runs}
+    if len(values) < 2:
+        return None
+    reference = reference or values
+    ratios = [values[seed] / reference[seed] - 1 for seed in values if seed in reference]
+    mean, spread = statistics.mean(values.values()), statistics.stdev(values.values())
+    return {
+        "values": values,
+        "shown": f"{mean:.4f} ± {spread:.4f}",
+        "against": f"{100 * statistics.mean(ratios):+.1f} %",
+        "epochs": statistics.mean(row["best_epoch"] + 1 for row in runs),
+    }
+
+
 def train(job, data):
     """One run in a process of its own: the job with its validation metric, epochs and test."""
     with tempfile.TemporaryDirectory() as folder:
