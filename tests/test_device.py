@@ -5,6 +5,7 @@ values, refuses to mix with CPU tensors, and fails wherever Python would read a 
 of a result would depend on values, the two things for which a step on a GPU would wait.
 """
 
+import functools
 from contextlib import contextmanager, nullcontext
 
 import pytest
@@ -78,26 +79,26 @@ class OnGPU:
             torch.cuda.set_sync_debug_mode("default")
 
 
+def _step(place, training_rows, pair, **settings):
+    """Loss and gradients of one batch off the CPU."""
+    config = Config(pair, "ml-100k", config_dict={**SMALL, **settings})
+    model = config.model_class(config, training_rows._dataset)
+    model.begin_epoch(0, training_rows)  # between epochs a loss may wait
+    model.to(place.device).train()
+    batch = next(iter(training_rows)).to(place.device)
+    model.calculate_loss(batch)  # a generator and the libraries' handles are made once
+    with place.no_wait():
+        loss = model.calculate_loss(batch)
+        loss.backward()
+    for parameter in model.parameters():
+        assert parameter.grad is None or parameter.grad.device.type == place.device
+    assert loss.device.type == place.device and loss.shape == ()
+
+
 @pytest.fixture(params=[OnMeta, pytest.param(OnGPU, marks=pytest.mark.gpu)])
 def step_elsewhere(request, training_rows, monkeypatch):
-    """(pair, settings) -> loss and gradients of one batch off the CPU."""
-    place = request.param(monkeypatch)
-
-    def step(pair, **settings):
-        config = Config(pair, "ml-100k", config_dict={**SMALL, **settings})
-        model = config.model_class(config, training_rows._dataset)
-        model.begin_epoch(0, training_rows)  # between epochs a loss may wait
-        model.to(place.device).train()
-        batch = next(iter(training_rows)).to(place.device)
-        model.calculate_loss(batch)  # a generator and the libraries' handles are made once
-        with place.no_wait():
-            loss = model.calculate_loss(batch)
-            loss.backward()
-        for parameter in model.parameters():
-            assert parameter.grad is None or parameter.grad.device.type == place.device
-        assert loss.device.type == place.device and loss.shape == ()
-
-    return step
+    """(pair, settings) -> one step of the pair, on each of the places."""
+    return functools.partial(_step, request.param(monkeypatch), training_rows)
 
 
 @pytest.mark.parametrize("block", [1, 16])
@@ -122,24 +123,37 @@ def test_nor_does_one_with_other_settings(pair, settings, step_elsewhere):
     step_elsewhere(pair, **settings)
 
 
-def test_a_wait_would_be_noticed(step_elsewhere, monkeypatch):
-    def reads(self, pos, neg):
-        return pos.mean() if pos.mean() > 0 else neg.mean()
+def _reads(self, pos, neg):
+    return pos.mean() if pos.mean() > 0 else neg.mean()
 
-    def shape_by_value(self, pos, neg):
-        return neg[neg > 0].mean()
 
-    def mask_as_index(self, pos, neg):
-        neg[neg > 0] = 0.0
-        return neg.mean()
+def _makes_a_shape_of_values(self, pos, neg):
+    return torch.masked_select(neg, neg > 0).mean()
 
-    def copies(self, pos, neg):
-        return (pos * torch.ones(len(pos)).to(pos.device)).mean()
 
-    for forward in (reads, shape_by_value, mask_as_index, copies):
-        monkeypatch.setattr(SoftmaxLoss, "forward", forward)
-        with pytest.raises((RuntimeError, NotImplementedError, AssertionError)):
-            step_elsewhere("MF_SL")
+def _indexes_by_a_mask(self, pos, neg):
+    neg = neg.clone()
+    neg[neg > 0] = 0.0
+    return neg.mean()
+
+
+def _copies(self, pos, neg):
+    return (pos * torch.ones(len(pos)).to(pos.device)).mean()
+
+
+@pytest.mark.parametrize(
+    ("forward", "error", "message"),
+    [
+        (_reads, RuntimeError, "cannot be called on meta tensors"),
+        (_makes_a_shape_of_values, NotImplementedError, "masked_select"),
+        (_indexes_by_a_mask, AssertionError, "a mask"),
+        (_copies, AssertionError, "between devices"),
+    ],
+)
+def test_a_wait_would_be_noticed(forward, error, message, training_rows, monkeypatch):
+    monkeypatch.setattr(SoftmaxLoss, "forward", forward)
+    with pytest.raises(error, match=message):
+        _step(OnMeta(monkeypatch), training_rows, "MF_SL")
 
 
 def _loss_and_gradients(model, batch):

@@ -19,8 +19,8 @@ def mrr(hits):
 
 def ndcg(hits, positives):
     """Discounted gain over that of the best list."""
-    places = np.arange(hits.shape[1])
-    discount = 1.0 / np.log2(places + 1.0 + 1)
+    places = np.arange(1, hits.shape[1] + 1)
+    discount = 1.0 / np.log2(places + 1.0)
     gain = np.cumsum(np.where(hits, discount, 0), axis=1)
     return gain / np.cumsum(discount)[_last(hits, positives) - 1]
 
@@ -32,6 +32,5 @@ def average_precision(hits, positives):
 
 
 def _last(hits, positives):
-    """(N, K) int: the cut-offs, at most a user's positives; K for a user without any."""
-    width, positives = hits.shape[1], positives[:, None]
-    return np.where(positives > 0, np.minimum(np.arange(1, width + 1), positives), width)
+    """(N, K) int: the cut-offs, at most a user's positives; 1 for a user without any, nor hits."""
+    return np.minimum(np.arange(1, hits.shape[1] + 1), np.maximum(positives, 1)[:, None])
