@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "recbole_dsl/__init__.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "recbole_dsl/_version.py").read_text())[1]
 
 setup(
     name="recbole_dsl",
@@ -16,60 +16,57 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",
-    packages=[
-        "recbole_dsl",
-        "recbole_dsl.backbones",
-        "recbole_dsl.benchmark",
-        "recbole_dsl.diagnostics",
-        "recbole_dsl.groups",
-        "recbole_dsl.importer",
-        "recbole_dsl.loading",
-        "recbole_dsl.losses",
-        "recbole_dsl.metrics",
-        "recbole_dsl.models",
-        "recbole_dsl.properties",
-        "recbole_dsl.splits",
-        "recbole_dsl.tuning",
-    ],
+    packages=[*find_packages(include=["recbole_dsl", "recbole_dsl.*"]), "recbole_dsl.properties"],
     # properties/ stays at the top of the repository, where RecBole's users look for it, and is
     # installed inside the package, where it cannot clash with another one's.
     package_dir={"recbole_dsl.properties": "properties"},
-    package_data={"recbole_dsl.properties": ["*.yaml", "*/*.yaml"]},
+    package_data={
+        "recbole_dsl": ["py.typed"],
+        "recbole_dsl.properties": ["*.yaml", "*/*.yaml"],
+    },
     install_requires=[
+        # Lower bounds: the versions of tests/constraints-oldest.txt, which were tried.
         # RecBole pins ray <= 2.6.3, which has no wheel from Python 3.12 on: there it is installed
         # without its dependencies (README, Install), so those that a run needs are listed here.
         "recbole==1.2.1; python_version < '3.12'",
-        "torch>=2.2",
-        "numpy>=1.23",
-        "scipy>=1.9",
-        "pandas>=1.5,<4",  # RecBole calls DataFrame.drop(inplace=True), which pandas 4 removes
-        "pyyaml>=5.1",
-        "tqdm>=4.48.2",
+        "torch>=2.4",
+        "numpy>=1.23.5",
+        "scipy>=1.9.3",
+        "pandas>=1.5.3,<4",  # RecBole calls DataFrame.drop(inplace=True), which pandas 4 removes
+        "pyyaml>=6.0",
+        "tqdm>=4.65",
         "colorlog>=4.7.2",
         "colorama>=0.4.4",
-        "scikit-learn>=0.23.2",
-        "tensorboard>=2.5",
-        "texttable>=0.9",
+        "scikit-learn>=1.1.3",
+        "tensorboard>=2.11.2",
+        "texttable>=1.6.4",
         "psutil>=5.9",
         "plotly>=5.10",
         "tabulate>=0.9",
         "jinja2>=3.1.2",  # pandas writes LaTeX with it; torch brings it
     ],
     extras_require={
-        "parquet": ["pyarrow>=10"],  # the importer reads parquet files
+        "parquet": ["pyarrow>=10.0.1"],  # the importer reads parquet files
         "tuning": ["optuna>=4.9"],
-        "test": ["pytest>=8", "ruff", "pyarrow>=10", "playwright>=1.40", "optuna>=4.9"],
+        "test": ["pytest>=8", "ruff", "mypy", "pyarrow>=10.0.1", "playwright>=1.40", "optuna>=4.9"],
     },
     entry_points={
         "console_scripts": [
-            "run_recbole_dsl=recbole_dsl.cli:main",
-            "tune_recbole_dsl=recbole_dsl.tuning.command:main",
-            "benchmark_recbole_dsl=recbole_dsl.benchmark.command:main",
+            "recbole_dsl=recbole_dsl.__main__:main",
         ]
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
         "License :: OSI Approved :: MIT License",
+        # What is tested; the modules resource and fcntl, which some files need, are POSIX's.
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

@@ -1,19 +1,33 @@
-"""recbole_dsl: the Dual-scale Softmax Loss and its baselines for RecBole."""
+"""recbole_dsl: the Dual-scale Softmax Loss and its baselines for RecBole.
 
-__version__ = "0.1.0"
+What stands in ``__all__`` is imported when it is first used: ``import recbole_dsl.losses`` needs
+neither RecBole nor Optuna.
+"""
 
-__all__ = ["__version__", "load", "run"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from recbole_dsl._version import __version__
+
+if TYPE_CHECKING:
+    from recbole_dsl.experiments.load_checkpoint import load
+    from recbole_dsl.experiments.single_run import run
+    from recbole_dsl.experiments.tuning import tune
+
+__all__ = ["__version__", "load", "run", "tune"]
+
+_MODULES = {
+    "load": "recbole_dsl.experiments.load_checkpoint",
+    "run": "recbole_dsl.experiments.single_run",
+    "tune": "recbole_dsl.experiments.tuning",
+}
 
 
-def run(model=None, dataset=None, config_file_list=None, config_dict=None, saved=True):
-    """Train and test a model; see :func:`recbole_dsl.runner.run`."""
-    from recbole_dsl.runner import run
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    return run(model, dataset, config_file_list, config_dict, saved=saved)
 
-
-def load(path, device=None):
-    """Config, trained model and dataset of a checkpoint; see :func:`recbole_dsl.runner.load`."""
-    from recbole_dsl.runner import load
-
-    return load(path, device)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from recbole_dsl import waits
+from recbole_dsl.common import tensors
 
 
 def pytest_collection_modifyitems(items):
@@ -26,10 +26,10 @@ def own_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=[True, False], ids=["cpu", "elsewhere"])
-def either_way(request, monkeypatch):
-    """Runs a test twice: as on the CPU, and on the paths of devices that would be waited for."""
-    monkeypatch.setattr(waits, "may_look", lambda device: request.param)
+@pytest.fixture(params=[True, False], ids=["as_on_cpu", "as_on_gpu"])
+def synchronous(request, monkeypatch):
+    """Runs a test twice: as on the CPU, and as on a GPU, whose values must be awaited."""
+    monkeypatch.setattr(tensors, "is_synchronous", lambda device: request.param)
     return request.param
 
 

@@ -6,8 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from quick import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +30,19 @@ def test_a_wheel_holds_every_module_and_every_property_file(wheel):
     assert not any(name.startswith(("tests/", "properties/")) for name in inside)
 
 
+def test_the_one_command_is_recbole_dsl(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        text = archive.read(name).decode()
+    assert text.split() == ["[console_scripts]", "recbole_dsl", "=", "recbole_dsl.__main__:main"]
+
+
 def test_an_installed_wheel_finds_its_property_files(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = (
-        "from recbole_dsl.settings import properties_dir, read_yaml; import recbole_dsl; "
+        "from recbole_dsl.common.property_files import properties_dir, read_yaml; "
+        "import recbole_dsl; "
         "print(properties_dir()); print(read_yaml(properties_dir() / 'loss' / 'DSL.yaml')['tau'])"
     )
     done = subprocess.run(

@@ -1,12 +1,15 @@
 """The user-item graph as two CSR matrices, and the sparse product that uses both."""
 
 import warnings
+from typing import Any
 
 import torch
 from torch.nn.functional import embedding_bag
 
 
-def _csr(rows, cols, values, shape):
+def _csr(
+    rows: torch.Tensor, cols: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
+) -> torch.Tensor:
     order = torch.argsort(rows * shape[1] + cols)
     indptr = torch.zeros(shape[0] + 1, dtype=torch.int64)
     indptr[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
@@ -18,7 +21,9 @@ def _csr(rows, cols, values, shape):
         )
 
 
-def normalized_bipartite(users, items, n_users, n_items):
+def normalized_bipartite(
+    users: torch.Tensor, items: torch.Tensor, n_users: int, n_items: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Symmetrically normalised user-item adjacency, in both directions.
 
     .. math:: R_{ui} = 1 / \sqrt{\deg(u)\,\deg(i)} \quad\text{for every distinct edge } (u, i)
@@ -53,7 +58,7 @@ def normalized_bipartite(users, items, n_users, n_items):
     )
 
 
-def _multiply(matrix, dense):
+def _multiply(matrix: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
     """matrix @ dense, (N, K) CSR times (K, D) -> (N, D)."""
     if dense.device.type != "cpu":
         return matrix @ dense
@@ -69,24 +74,31 @@ def _multiply(matrix, dense):
 
 
 class _SparseProduct(torch.autograd.Function):
-    """matrix @ dense whose backward multiplies by the transpose at hand instead of building one."""
+    """matrix @ dense whose backward multiplies by a given transpose instead of building one."""
 
     @staticmethod
-    def forward(ctx, matrix, transposed, dense):
+    def forward(
+        ctx: Any, matrix: torch.Tensor, transposed: torch.Tensor, dense: torch.Tensor
+    ) -> torch.Tensor:
         ctx.transposed = transposed
         return _multiply(matrix, dense)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, None, torch.Tensor]:
         return None, None, _multiply(ctx.transposed, grad)
 
 
-def sparse_product(matrix, transposed, dense):
+def sparse_product(
+    matrix: torch.Tensor, transposed: torch.Tensor, dense: torch.Tensor
+) -> torch.Tensor:
     """matrix @ dense, (N, K) CSR times (K, D) -> (N, D); transposed is the (K, N) CSR transpose."""
-    return _SparseProduct.apply(matrix, transposed, dense)
+    product: torch.Tensor = _SparseProduct.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]  # torch has no types here
+    return product
 
 
-def propagate(matrix, transposed, user, item):
+def propagate(
+    matrix: torch.Tensor, transposed: torch.Tensor, user: torch.Tensor, item: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """One step over the graph in both directions at once, in the graph's own precision.
 
     Args:
@@ -95,7 +107,7 @@ def propagate(matrix, transposed, user, item):
     Returns:
         (U, D) and (I, D): matrix @ item and transposed @ user; 0 for a node without an edge.
     """
-    # Autocast stays outside: not every device has a half-precision CSR kernel.
+    # Without autocast: not every device has a half-precision CSR kernel.
     with torch.autocast(device_type=user.device.type, enabled=False):
         return (
             sparse_product(matrix, transposed, item.to(matrix.dtype)),
@@ -103,15 +115,15 @@ def propagate(matrix, transposed, user, item):
         )
 
 
-def transposed_order(matrix):
-    """Where the values of the transpose of a CSR matrix lie in the matrix, (E,) int64.
+def transposed_order(matrix: torch.Tensor) -> torch.Tensor:
+    """Positions in a CSR matrix's values of the values of its transpose, (E,) int64.
 
-    With it, ``transposed.values() == matrix.values()[order]``.
+    So that ``transposed.values() == matrix.values()[order]``.
     """
     return torch.argsort(matrix.col_indices(), stable=True)
 
 
-def with_values(matrix, values):
+def with_values(matrix: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """A CSR matrix with the edges of another, whose index tensors it shares, and values (E,)."""
     return torch.sparse_csr_tensor(
         matrix.crow_indices(),
@@ -122,8 +134,10 @@ def with_values(matrix, values):
     )
 
 
-def drop_edges(matrix, transposed, order, rate):
-    """The graph without a random share of its edges, the others scaled to make up for them.
+def drop_edges(
+    matrix: torch.Tensor, transposed: torch.Tensor, order: torch.Tensor, rate: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The graph without a random share of its edges, the others scaled by 1 / (1 - rate).
 
     An edge is dropped in both directions or in neither, so the two results stay each other's
     transpose. The noise comes from the global generator of the graph's device.

@@ -1,12 +1,15 @@
-"""LightGCN: free vectors smoothed over the user-item graph."""
+"""LightGCN: learned vectors smoothed over the user-item graph."""
 
+import torch
+
+from recbole_dsl.backbones.embeddings import Embeddings
 from recbole_dsl.backbones.graph import normalized_bipartite, propagate
 from recbole_dsl.backbones.mf import MF
-from recbole_dsl.options import check_integer
+from recbole_dsl.common.validation import check_integer
 
 
 class LightGCN(MF):
-    r"""LightGCN: the mean of the free vectors and their first L propagations.
+    r"""LightGCN: the mean of the learned vectors and their first L propagations.
 
     .. math::
         E_U^{(l+1)} = R E_I^{(l)}, \quad E_I^{(l+1)} = R^\top E_U^{(l)}, \quad
@@ -25,16 +28,27 @@ class LightGCN(MF):
 
     paper = "He et al., SIGIR 2020"
     row_wise = False
+    graph: torch.Tensor
+    graph_t: torch.Tensor
 
-    def __init__(self, users, items, n_users, n_items, *, embedding_size, n_layers):
+    def __init__(
+        self,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        n_users: int,
+        n_items: int,
+        *,
+        embedding_size: int,
+        n_layers: int,
+    ) -> None:
         super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
         check_integer("n_layers", n_layers, 0)
         self.n_layers = n_layers
-        forth, back = normalized_bipartite(users, items, n_users, n_items)
-        self.register_buffer("graph", forth, persistent=False)
-        self.register_buffer("graph_t", back, persistent=False)
+        graph, graph_t = normalized_bipartite(users, items, n_users, n_items)
+        self.register_buffer("graph", graph, persistent=False)
+        self.register_buffer("graph_t", graph_t, persistent=False)
 
-    def embed(self):
+    def embed(self) -> Embeddings:
         """Final embeddings of all users and items, (U, D) and (I, D)."""
         user, item = super().embed()
         user_sum, item_sum = user, item

@@ -1,22 +1,24 @@
-"""LightGCN++: LightGCN over unit vectors, with the powers of the degrees and layer 0 set free."""
+"""LightGCN++: LightGCN over unit vectors; degree powers and the weight of layer 0 are options."""
 
+import torch
 from torch.nn.functional import normalize
 
+from recbole_dsl.backbones.embeddings import Embeddings
 from recbole_dsl.backbones.graph import propagate
 from recbole_dsl.backbones.lightgcn import LightGCN
-from recbole_dsl.options import check_between, check_finite, check_integer
+from recbole_dsl.common.validation import check_between, check_finite, check_integer
 
 
 class LightGCNpp(LightGCN):
-    r"""LightGCN++: the free vectors plus the mean of the propagations of unit vectors.
+    r"""LightGCN++: the learned vectors plus the mean of the propagations of unit vectors.
 
     .. math::
         e_u^{(l+1)} = \sum_{i \in N_u} \frac{1}{|N_u|^\alpha |N_i|^\beta}
         \frac{e_i^{(l)}}{\|e_i^{(l)}\|}, \quad
         e_u = \gamma e_u^{(0)} + \frac{1 - \gamma}{L} \sum_{l=1}^{L} e_u^{(l)}
 
-    and likewise for items, where :math:`|N_i|^\alpha` and :math:`|N_u|^\beta` change places: alpha
-    is the power of the degree of the node that receives, beta that of the nodes it hears.
+    and likewise for items, with :math:`|N_i|^\alpha` and :math:`|N_u|^\beta`: alpha is the power of
+    the degree of the node itself, beta that of the degrees of its neighbours.
 
     Args:
         users, items: (E,) int64. Training interactions, the edges of the graph.
@@ -37,20 +39,24 @@ class LightGCNpp(LightGCN):
     """
 
     paper = "Lee et al., RecSys 2024"
+    user_receive: torch.Tensor
+    user_send: torch.Tensor
+    item_receive: torch.Tensor
+    item_send: torch.Tensor
 
     def __init__(
         self,
-        users,
-        items,
-        n_users,
-        n_items,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        n_users: int,
+        n_items: int,
         *,
-        embedding_size,
-        n_layers,
-        norm_alpha,
-        norm_beta,
-        layer0_weight,
-    ):
+        embedding_size: int,
+        n_layers: int,
+        norm_alpha: float,
+        norm_beta: float,
+        layer0_weight: float,
+    ) -> None:
         check_integer("n_layers", n_layers, 1)
         check_finite("norm_alpha", norm_alpha)
         check_finite("norm_beta", norm_beta)
@@ -60,17 +66,17 @@ class LightGCNpp(LightGCN):
         )
         self.layer0_weight = layer0_weight
         for side, graph in (("user", self.graph), ("item", self.graph_t)):
-            # Every degree is in the graph to the power 1/2 already; the rest goes before and after
-            # the product, since with alpha != beta two directions would be four matrices.
+            # Every degree is in the graph to the power 1/2 already. The rest is applied before and
+            # after the product: with alpha != beta, R and its transpose would need four matrices.
             degree = graph.crow_indices().diff().clamp(min=1).double().unsqueeze(1)
             receive, send = degree.pow(0.5 - norm_alpha), degree.pow(0.5 - norm_beta)
             self.register_buffer(f"{side}_receive", receive.float(), persistent=False)
             self.register_buffer(f"{side}_send", send.float(), persistent=False)
 
-    def embed(self):
+    def embed(self) -> Embeddings:
         """Final embeddings of all users and items, (U, D) and (I, D)."""
-        user, item = first = self.user_embedding.weight, self.item_embedding.weight
-        user_sum = item_sum = 0.0
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        user_sum, item_sum = torch.zeros_like(user), torch.zeros_like(item)
         for _ in range(self.n_layers):
             user, item = propagate(
                 self.graph,
@@ -81,7 +87,7 @@ class LightGCNpp(LightGCN):
             user, item = user * self.user_receive, item * self.item_receive
             user_sum, item_sum = user_sum + user, item_sum + item
         rest = (1 - self.layer0_weight) / self.n_layers
-        return tuple(
-            self.layer0_weight * zero + rest * total
-            for zero, total in zip(first, (user_sum, item_sum), strict=True)
+        return (
+            self.layer0_weight * self.user_embedding.weight + rest * user_sum,
+            self.layer0_weight * self.item_embedding.weight + rest * item_sum,
         )

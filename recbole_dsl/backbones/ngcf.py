@@ -1,10 +1,12 @@
 """NGCF: graph convolution with weights, a nonlinearity and products of neighbours."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch.nn.functional import dropout, leaky_relu, normalize
 
+from recbole_dsl.backbones.embeddings import Embeddings, initialise
 from recbole_dsl.backbones.graph import (
     drop_edges,
     normalized_bipartite,
@@ -12,11 +14,11 @@ from recbole_dsl.backbones.graph import (
     transposed_order,
 )
 from recbole_dsl.backbones.mf import MF
-from recbole_dsl.options import check_integer, check_rate
+from recbole_dsl.common.validation import check_integer, check_rate
 
 
 class NGCF(MF):
-    r"""NGCF: layers of learned messages, side by side with the free vectors.
+    r"""NGCF: the learned vectors and L layers of messages over the graph, concatenated.
 
     .. math::
         n_u = \sum_i R_{ui} e_i, \quad
@@ -36,30 +38,33 @@ class NGCF(MF):
         message_dropout: dropout rate, in [0, 1), of the entries of each layer.
     Raises:
         ValueError: an option out of its range, or an edge out of range.
-    Source: Wang, He, Wang, Feng, Chua, SIGIR 2019, Eqs. (7) to (9). As in the authors' code, which
-        the paper does not say: a layer is brought to unit length where it is concatenated, not
-        where the next one reads it; "node" dropout drops edges.
+    Source: Wang, He, Wang, Feng, Chua, SIGIR 2019, Eqs. (7) to (9). As in the authors' code, though
+        not in the paper: a layer is brought to unit length for the concatenation, not for the next
+        layer; "node" dropout drops edges.
     Differs from source: an edge is dropped in both directions or in neither; there, and in RecBole,
-        each direction is on its own.
+        each direction is dropped on its own.
     Differs from RecBole: there the next layer reads the vectors of unit length, and W has biases,
-        which the paper's equations have not.
+        which the paper's equations do not have.
     """
 
     paper = "Wang et al., SIGIR 2019"
     row_wise = False
+    graph: torch.Tensor
+    graph_t: torch.Tensor
+    order: torch.Tensor
 
     def __init__(
         self,
-        users,
-        items,
-        n_users,
-        n_items,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        n_users: int,
+        n_items: int,
         *,
-        embedding_size,
-        hidden_size_list,
-        node_dropout,
-        message_dropout,
-    ):
+        embedding_size: int,
+        hidden_size_list: Sequence[int],
+        node_dropout: float,
+        message_dropout: float,
+    ) -> None:
         super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
         if not isinstance(hidden_size_list, (list, tuple)):
             raise ValueError(
@@ -74,19 +79,18 @@ class NGCF(MF):
         sizes = [embedding_size, *hidden_size_list]
         self.sum_weights = self._weights(sizes)
         self.product_weights = self._weights(sizes)
-        forth, back = normalized_bipartite(users, items, n_users, n_items)
-        self.register_buffer("graph", forth, persistent=False)
-        self.register_buffer("graph_t", back, persistent=False)
-        self.register_buffer("order", transposed_order(forth), persistent=False)
+        graph, graph_t = normalized_bipartite(users, items, n_users, n_items)
+        self.register_buffer("graph", graph, persistent=False)
+        self.register_buffer("graph_t", graph_t, persistent=False)
+        self.register_buffer("order", transposed_order(graph), persistent=False)
 
     @staticmethod
-    def _weights(sizes):
+    def _weights(sizes: Sequence[int]) -> torch.nn.ModuleList:
         layers = [torch.nn.Linear(width, height, bias=False) for width, height in pairwise(sizes)]
-        for layer in layers:
-            torch.nn.init.xavier_uniform_(layer.weight)
+        initialise(*layers)
         return torch.nn.ModuleList(layers)
 
-    def embed(self):
+    def embed(self) -> Embeddings:
         """Final embeddings of all users and items, (U, D + hidden) and (I, D + hidden)."""
         graph, graph_t = self.graph, self.graph_t
         if self.training and self.node_dropout:
@@ -101,7 +105,7 @@ class NGCF(MF):
             items.append(normalize(item, dim=1))
         return torch.cat(users, dim=1), torch.cat(items, dim=1)
 
-    def _message(self, layer, own, neighbours):
+    def _message(self, layer: int, own: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
         """The next layer's vectors of one side of the graph, (N, width) twice -> (N, height)."""
         summed = self.sum_weights[layer](own + neighbours)
         message = leaky_relu(summed + self.product_weights[layer](own * neighbours), 0.2)

@@ -1,21 +1,26 @@
 """SimGCL: LightGCN that contrasts two noisy passes over the graph."""
 
-from recbole_dsl.backbones.contrast import batch_contrast, perturb
+from collections.abc import Sequence
+
+import torch
+
+from recbole_dsl.backbones.contrastive import batch_contrast, perturb
+from recbole_dsl.backbones.embeddings import Embeddings
 from recbole_dsl.backbones.graph import propagate
 from recbole_dsl.backbones.lightgcn import LightGCN
-from recbole_dsl.options import check_at_least, check_integer, check_positive
+from recbole_dsl.common.validation import check_at_least, check_integer, check_positive
 
 
 class SimGCL(LightGCN):
-    r"""SimGCL: the mean of the L propagations, kept apart by a contrast of noisy copies.
+    r"""SimGCL: the mean of the L propagations, with a contrast of two noisy copies as second loss.
 
     .. math::
         E = \frac1L \sum_{l=1}^{L} E^{(l)}, \quad
         \mathrm{auxiliary} = \lambda \bigl(\mathrm{InfoNCE}(E'_U, E''_U)
         + \mathrm{InfoNCE}(E'_I, E''_I)\bigr)
 
-    with :math:`E', E''` two further passes whose every layer is moved by noise of length eps
-    (:func:`recbole_dsl.backbones.contrast.perturb`), which the next layer propagates. ``embed`` is
+    with :math:`E', E''` two further passes in which noise of length eps is added to every layer
+    (:func:`recbole_dsl.backbones.contrastive.perturb`) and propagated by the next one. ``embed`` is
     without noise, in training too.
 
     Args:
@@ -40,17 +45,17 @@ class SimGCL(LightGCN):
 
     def __init__(
         self,
-        users,
-        items,
-        n_users,
-        n_items,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        n_users: int,
+        n_items: int,
         *,
-        embedding_size,
-        n_layers,
-        lambda_,
-        eps,
-        temperature,
-    ):
+        embedding_size: int,
+        n_layers: int,
+        lambda_: float,
+        eps: float,
+        temperature: float,
+    ) -> None:
         check_integer("n_layers", n_layers, 1)
         check_at_least("lambda", lambda_, 0)
         check_at_least("eps", eps, 0)
@@ -60,7 +65,7 @@ class SimGCL(LightGCN):
         )
         self.lambda_, self.eps, self.temperature = lambda_, eps, temperature
 
-    def layers(self, *, noisy):
+    def layers(self, *, noisy: bool) -> list[Embeddings]:
         """Embeddings after each propagation, L pairs of (U, D) and (I, D)."""
         user, item = self.user_embedding.weight, self.item_embedding.weight
         found = []
@@ -71,15 +76,15 @@ class SimGCL(LightGCN):
             found.append((user, item))
         return found
 
-    def mean(self, layers):
+    def mean(self, layers: Sequence[Embeddings]) -> Embeddings:
         """The mean of the layers' embeddings, (U, D) and (I, D)."""
         return tuple(sum(side) / self.n_layers for side in zip(*layers, strict=True))
 
-    def embed(self):
+    def embed(self) -> Embeddings:
         """Final embeddings of all users and items, (U, D) and (I, D)."""
         return self.mean(self.layers(noisy=False))
 
-    def auxiliary_loss(self, users, items):
+    def auxiliary_loss(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """The weighted contrast over a batch's users and items, both (B,) int64 -> ()."""
         first, second = (self.mean(self.layers(noisy=True)) for _ in range(2))
         contrast = batch_contrast(first, second, users, items, temperature=self.temperature)

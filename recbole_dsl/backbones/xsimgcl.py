@@ -1,8 +1,11 @@
 """XSimGCL: SimGCL in one pass, which contrasts the final embeddings with those of one layer."""
 
-from recbole_dsl.backbones.contrast import batch_contrast
+import torch
+
+from recbole_dsl.backbones.contrastive import batch_contrast
+from recbole_dsl.backbones.embeddings import Embeddings
 from recbole_dsl.backbones.simgcl import SimGCL
-from recbole_dsl.options import check_integer
+from recbole_dsl.common.validation import check_integer
 
 
 class XSimGCL(SimGCL):
@@ -13,9 +16,9 @@ class XSimGCL(SimGCL):
         \mathrm{auxiliary} = \lambda \bigl(\mathrm{InfoNCE}(E_U, E_U^{(l^*)})
         + \mathrm{InfoNCE}(E_I, E_I^{(l^*)})\bigr)
 
-    In training every layer is moved by noise of length eps
-    (:func:`recbole_dsl.backbones.contrast.perturb`), which the next layer propagates, and the main
-    loss sees the same noisy E as the contrast; in evaluation there is no noise.
+    In training, noise of length eps is added to every layer
+    (:func:`recbole_dsl.backbones.contrastive.perturb`) and propagated by the next one, and the main
+    loss is of the same noisy E as the contrast; in evaluation there is no noise.
 
     Args:
         users, items: (E,) int64. Training interactions, the edges of the graph.
@@ -42,18 +45,18 @@ class XSimGCL(SimGCL):
 
     def __init__(
         self,
-        users,
-        items,
-        n_users,
-        n_items,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        n_users: int,
+        n_items: int,
         *,
-        embedding_size,
-        n_layers,
-        lambda_,
-        eps,
-        temperature,
-        layer_cl,
-    ):
+        embedding_size: int,
+        n_layers: int,
+        lambda_: float,
+        eps: float,
+        temperature: float,
+        layer_cl: int,
+    ) -> None:
         super().__init__(
             users,
             items,
@@ -67,16 +70,16 @@ class XSimGCL(SimGCL):
         )
         check_integer("layer_cl", layer_cl, 1, n_layers)
         self.layer_cl = layer_cl
-        self._views = None
+        self._views: tuple[Embeddings, Embeddings] | None = None
 
-    def embed(self):
+    def embed(self) -> Embeddings:
         """Final embeddings of all users and items, (U, D) and (I, D)."""
         layers = self.layers(noisy=self.training)
         final = self.mean(layers)
         self._views = (final, layers[self.layer_cl - 1]) if self.training else None
         return final
 
-    def auxiliary_loss(self, users, items):
+    def auxiliary_loss(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """The weighted contrast over a batch's users and items, both (B,) int64 -> ().
 
         Raises:
@@ -87,6 +90,6 @@ class XSimGCL(SimGCL):
                 "auxiliary_loss contrasts the views of the training step's own embed(): "
                 "call embed() in training mode first, once for each call"
             )
-        # Let go of them: the next step must not meet the graph of this one.
+        # Not kept: autograd's graph of this step must not live on into the next one.
         views, self._views = self._views, None
         return self.lambda_ * batch_contrast(*views, users, items, temperature=self.temperature)

@@ -1,8 +1,8 @@
 """Losses as functions of scores and thin modules over them. Imports torch only."""
 
-from recbole_dsl.losses._base import RowLoss, TrainingRows
 from recbole_dsl.losses.adaptau import AdapTauLoss, adap_tau_loss
 from recbole_dsl.losses.advinfonce import AdvInfoNCELoss, adv_info_nce_loss
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.bc import BCLoss, bc_loss
 from recbole_dsl.losses.bce import BCELoss, bce_loss
 from recbole_dsl.losses.bpr import BPRLoss, bpr_loss
@@ -40,6 +40,7 @@ __all__ = [
     "InfoNCELoss",
     "LLPAUCLoss",
     "MMCLLoss",
+    "ModelView",
     "PSLLoss",
     "RobustQuantities",
     "RobustView",

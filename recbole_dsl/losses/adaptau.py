@@ -4,14 +4,16 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_like, check_positive, check_scores, in_float32
-from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_positive
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
+from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_mean_exp
 from recbole_dsl.losses.sl import softmax_loss
 
 
-def adap_tau_loss(pos, neg, tau):
+def adap_tau_loss(pos: torch.Tensor, neg: torch.Tensor, tau: torch.Tensor) -> torch.Tensor:
     r"""Adap-tau's loss: SL with a temperature per row.
 
     .. math:: \ell_b = \log \frac1M \sum_{j=1}^M \exp\bigl((f_{bj} - f_b)/\tau_b\bigr)
@@ -29,7 +31,7 @@ def adap_tau_loss(pos, neg, tau):
         Recommendation", WWW 2023.
     Differs from source: the constant log M is subtracted. For the temperatures, see
         :func:`user_temperatures`.
-    The four questions: the positive is not in the denominator; mean over negatives; not multiplied
+    Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one tau per row, the same for its positive and its negatives.
     Limits: one tau for all rows is SL.
     Example:
@@ -43,7 +45,7 @@ def adap_tau_loss(pos, neg, tau):
     return log_mean_exp(neg, pos, scale=1 / tau.to(pos.dtype))
 
 
-def lambert_w(x):
+def lambert_w(x: torch.Tensor) -> torch.Tensor:
     """The principal branch of Lambert's W: the w >= -1 with w e^w = x, for x >= -1/e, in float64.
 
     Example:
@@ -64,8 +66,8 @@ def lambert_w(x):
     return torch.where(near, series, w)
 
 
-def user_temperatures(loss, *, tau, nu):
-    r"""Temperatures of users: SuperLoss's answer to how far each user's data can be trusted.
+def user_temperatures(loss: torch.Tensor, *, tau: float, nu: float) -> torch.Tensor:
+    r"""Temperatures of users, in SuperLoss's closed form for the confidence in an example.
 
     .. math::
         \tau_u = \tau \exp\Bigl(W\Bigl(\max\Bigl(-\frac1e, \frac{L_u - m}{2\nu}\Bigr)\Bigr)\Bigr)
@@ -74,8 +76,8 @@ def user_temperatures(loss, *, tau, nu):
 
     A user with a larger loss gets a larger temperature. In SuperLoss an example's loss is weighted
     by a confidence, its closed form exp(-W(...)), low where the loss is large: such examples are
-    taken to be hard or noisy. A score divided by tau carries the confidence as 1/tau: a larger tau
-    spreads the loss over more negatives, where a small one would chase the noise of a few.
+    taken to be hard or noisy. Here 1/tau, by which scores are multiplied, is the confidence: a
+    larger tau spreads the loss over more negatives, where a small one would fit the noise of a few.
 
     Args:
         loss: (U,) float. Mean loss :math:`L_u` of each user, at one temperature for all.
@@ -106,16 +108,20 @@ def user_temperatures(loss, *, tau, nu):
 
 
 class PerUserTemperature(torch.nn.Module):
-    """The users' temperatures, and the losses of the running epoch that the next ones come from.
+    """The users' temperatures, and sums of this epoch's losses, which give the next temperatures.
 
-    All are buffers of the checkpoint, in float64, whose sums do not show the order of additions.
+    All are buffers of the checkpoint, in float64, where the order of additions hardly matters.
 
     Args:
         n_users: U, the padding row included.
         tau, nu: as in :func:`user_temperatures`. Every user starts at tau.
     """
 
-    def __init__(self, n_users, *, tau, nu):
+    temperature: torch.Tensor
+    loss_sum: torch.Tensor
+    n_rows: torch.Tensor
+
+    def __init__(self, n_users: int, *, tau: float, nu: float) -> None:
         super().__init__()
         self.tau, self.nu = tau, nu
         zeros = torch.zeros(n_users, dtype=torch.float64)
@@ -124,16 +130,16 @@ class PerUserTemperature(torch.nn.Module):
         self.register_buffer("n_rows", zeros.clone())
 
     @torch.no_grad()
-    def record(self, users, row_loss):
+    def record(self, users: torch.Tensor, row_loss: torch.Tensor) -> None:
         """Add a batch's losses, (B,), to the sums of its users, (B,) int64."""
         row_loss = row_loss.double()
         self.loss_sum.index_add_(0, users, row_loss)
         self.n_rows.index_add_(0, users, torch.ones_like(row_loss))
 
-    def refresh(self):
-        """Set the temperatures from the losses recorded since the last call, and start anew.
+    def refresh(self) -> None:
+        """Set the temperatures from the losses recorded since the last call; empty the sums.
 
-        A user without one keeps its temperature.
+        A user without a recorded loss keeps its temperature.
         """
         seen = self.n_rows > 0
         if bool(seen.any()):
@@ -142,7 +148,7 @@ class PerUserTemperature(torch.nn.Module):
         self.loss_sum.zero_()
         self.n_rows.zero_()
 
-    def forward(self, users):
+    def forward(self, users: torch.Tensor) -> torch.Tensor:
         """(B,) int64 -> (B,) float64, the temperatures of users."""
         return self.temperature[users]
 
@@ -158,24 +164,24 @@ class AdapTauLoss(RowLoss):
     paper = "Chen et al., WWW 2023"
     inputs = ("pos", "neg", "users")
     row_sums = ("per_user.loss_sum", "per_user.n_rows")
+    per_user: PerUserTemperature  # from prepare on
 
-    def __init__(self, *, tau, nu):
+    def __init__(self, *, tau: float, nu: float) -> None:
         check_positive("tau", tau)
         check_positive("nu", nu)
         super().__init__(tau=tau, nu=nu)
-        self.per_user = None
 
-    def prepare(self, data):
+    def prepare(self, data: TrainingRows) -> None:
         per_user = PerUserTemperature(data.n_users, **self.options)
         self.per_user = per_user.to(data.users.device)
 
-    def begin_epoch(self, epoch, view):
+    def begin_epoch(self, epoch: int, view: ModelView) -> None:
         self.per_user.refresh()
 
-    def forward(self, pos, neg, users):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
         if self.training:
             self.per_user.record(users, softmax_loss(pos.detach(), neg.detach(), tau=self.tau))
         return adap_tau_loss(pos, neg, self.per_user(users)).mean()
 
-    def robust_view(self, pos, neg, users):
+    def robust_view(self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor) -> RobustView:
         return RobustView(neg, self.per_user(users))

@@ -4,20 +4,22 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import (
-    check_count,
-    check_flag,
-    check_like,
-    check_positive,
-    check_scores,
-    in_float32,
-)
-from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_count, check_flag, check_positive
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
+from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_mean_exp, log_sum_exp, with_zero
 
 
-def adv_info_nce_loss(pos, neg, hardness, *, tau, positive_in_denominator):
+def adv_info_nce_loss(
+    pos: torch.Tensor,
+    neg: torch.Tensor,
+    hardness: torch.Tensor,
+    *,
+    tau: float,
+    positive_in_denominator: bool,
+) -> torch.Tensor:
     r"""AdvInfoNCE: each negative must lose by a margin of its own.
 
     .. math:: \ell_b = \log \frac1{M+1} \Bigl(1 + \sum_{j=1}^M
@@ -40,7 +42,7 @@ def adv_info_nce_loss(pos, neg, hardness, *, tau, positive_in_denominator):
     Source: Zhang, Sheng, Cai, Wang, Chua, "Empowering Collaborative Filtering with Principled
         Adversarial Contrastive Loss", NeurIPS 2023.
     Differs from source: the constant log(M + 1), or log M, is subtracted.
-    The four questions: the positive is in the denominator or not, as asked; mean; not multiplied
+    Conventions: the positive is in the denominator or not, an option; mean; not multiplied
         by tau; one tau, which does not divide the hardness.
     Limits: hardness 0 everywhere is SL, with or without the positive.
     Example:
@@ -66,14 +68,14 @@ class Adversary(torch.nn.Module):
         size: width of the vectors a and b, >= 1.
     """
 
-    def __init__(self, n_users, n_items, size):
+    def __init__(self, n_users: int, n_items: int, size: int) -> None:
         super().__init__()
         self.user = torch.nn.Embedding(n_users, size)
         self.item = torch.nn.Embedding(n_items, size)
         torch.nn.init.xavier_normal_(self.user.weight)
         torch.nn.init.xavier_normal_(self.item.weight)
 
-    def forward(self, users, negatives):
+    def forward(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         """(B,) users and (B, M) items -> (B, M) hardness; the mean of its exp is 1 in each row."""
         scores = (self.user(users) @ self.item.weight.T).gather(1, negatives)
         return torch.log_softmax(scores, dim=1) + math.log(negatives.shape[1])
@@ -83,24 +85,25 @@ class AdvInfoNCELoss(RowLoss):
     """Mean of :func:`adv_info_nce_loss`, with a hardness learned in epochs of its own.
 
     Before every ``adversarial_every``-th training epoch, ``adversarial_epochs`` times in all, the
-    adversary climbs the loss for one pass over the training rows, the model standing still; between
-    them the hardness is fixed. The bound on its KL divergence from uniform, which the paper writes
-    as a constraint, is held, as there, by how often and how fast the adversary learns.
+    adversary maximises the loss in one pass over the training rows, the model being fixed; at all
+    other times the hardness is fixed. The bound on its KL divergence from uniform, a constraint in
+    the paper's equation, is kept, as in the source, by how often and how fast the adversary learns.
     """
 
     paper = "Zhang et al., NeurIPS 2023"
     inputs = ("pos", "neg", "users", "negatives")
+    adversary: Adversary  # from prepare on
 
     def __init__(
         self,
         *,
-        tau,
-        positive_in_denominator,
-        adversarial_learning_rate,
-        adversarial_every,
-        adversarial_epochs,
-        adversarial_embedding_size,
-    ):
+        tau: float,
+        positive_in_denominator: bool,
+        adversarial_learning_rate: float,
+        adversarial_every: int,
+        adversarial_epochs: int,
+        adversarial_embedding_size: int,
+    ) -> None:
         check_positive("tau", tau)
         check_flag("positive_in_denominator", positive_in_denominator)
         check_positive("adversarial_learning_rate", adversarial_learning_rate)
@@ -115,20 +118,22 @@ class AdvInfoNCELoss(RowLoss):
             adversarial_epochs=adversarial_epochs,
             adversarial_embedding_size=adversarial_embedding_size,
         )
-        self.adversary = self._optimizer = None
+        self._optimizer: torch.optim.Adam | None = None
 
-    def prepare(self, data):
+    def prepare(self, data: TrainingRows) -> None:
         size = self.options["adversarial_embedding_size"]
         self.adversary = Adversary(data.n_users, data.n_items, size)
 
-    def _row_loss(self, pos, neg, hardness):
+    def _row_loss(
+        self, pos: torch.Tensor, neg: torch.Tensor, hardness: torch.Tensor
+    ) -> torch.Tensor:
         form = self.options["positive_in_denominator"]
         return adv_info_nce_loss(pos, neg, hardness, tau=self.tau, positive_in_denominator=form)
 
-    def begin_epoch(self, epoch, view):
-        turn, waits = divmod(epoch, self.options["adversarial_every"])
+    def begin_epoch(self, epoch: int, view: ModelView) -> None:
+        number, rest = divmod(epoch, self.options["adversarial_every"])
         # Not before the first epoch: an untrained model has no hard negatives to find.
-        if waits or not 1 <= turn <= self.options["adversarial_epochs"]:
+        if rest or not 1 <= number <= self.options["adversarial_epochs"]:
             return
         if self._optimizer is None:
             self._optimizer = torch.optim.Adam(
@@ -139,17 +144,22 @@ class AdvInfoNCELoss(RowLoss):
         for batch in view.batches(self.inputs):
             self._optimizer.zero_grad()
             hardness = self.adversary(batch["users"], batch["negatives"])
-            self._row_loss(batch["pos"], batch["neg"], hardness).mean().backward()
+            loss = self._row_loss(batch["pos"], batch["neg"], hardness).mean()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
             self._optimizer.step()
-        # No gradient may stay behind, or the model's optimiser would descend on it.
+        # No gradient may be left, or the model's optimiser would apply it.
         self._optimizer.zero_grad(set_to_none=True)
 
-    def forward(self, pos, neg, users, negatives):
+    def forward(
+        self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor, negatives: torch.Tensor
+    ) -> torch.Tensor:
         check_scores(pos, neg)  # before the ids are used
         with torch.no_grad():
             hardness = self.adversary(users, negatives).to(pos.dtype)
         return self._row_loss(pos, neg, hardness).mean()
 
     @torch.no_grad()
-    def robust_view(self, pos, neg, users, negatives):
+    def robust_view(
+        self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor, negatives: torch.Tensor
+    ) -> RobustView:
         return RobustView(neg, torch.full_like(pos, self.tau), self.adversary(users, negatives))

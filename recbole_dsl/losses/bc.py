@@ -3,22 +3,18 @@
 import torch
 from torch.nn.functional import embedding, normalize
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import (
-    check_count,
-    check_like,
-    check_positive,
-    check_scores,
-    in_float32,
-)
-from recbole_dsl.losses._logsumexp import log_sum_exp, with_zero
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_count, check_positive
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
+from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_sum_exp, with_zero
 
 # Smallest squared sine whose root is differentiated: bounds the slope of the root at 1000.
 _LEAST_SQUARED_SINE = 1e-6
 
 
-def add_margin(cosine, margin):
+def add_margin(cosine: torch.Tensor, margin: torch.Tensor) -> torch.Tensor:
     r"""cos(theta + margin), theta the angle of the cosine, theta + margin held at pi.
 
     Args:
@@ -36,7 +32,9 @@ def add_margin(cosine, margin):
     return torch.where(cosine < -margin.cos(), -1.0, moved)
 
 
-def bc_loss(pos, neg, margin, *, tau):
+def bc_loss(
+    pos: torch.Tensor, neg: torch.Tensor, margin: torch.Tensor, *, tau: float
+) -> torch.Tensor:
     r"""BC: a positive must beat the negatives by an angle of its own.
 
     .. math::
@@ -52,18 +50,18 @@ def bc_loss(pos, neg, margin, *, tau):
             pair that popularity alone explains.
         tau: temperature, > 0, in score units.
     Returns:
-        (B,) float, in nats, > 0; about log(M + 1) for a row that is undecided.
+        (B,) float, in nats, > 0; log(M + 1) where all scores, the margin applied, are the same.
     Raises:
         ValueError: tau <= 0; M == 0; margin not of pos's shape.
     Source: Zhang, Ma, Wang, Chua, "Incorporating Bias-aware Margins into Contrastive Loss for
         Collaborative Filtering", NeurIPS 2022.
     Differs from source: the slope of cos(theta + M) is bounded near theta = 0, see
         :func:`add_margin`.
-    The four questions: the positive is in the denominator, with its margin as in the numerator; sum
+    Conventions: the positive is in the denominator, with its margin as in the numerator; sum
         over negatives; not multiplied by tau; one tau.
     Limits: margin 0 is SL with the positive in the denominator, plus log(M + 1). theta + xi >= pi:
-        the positive is pulled no more (its cosine is at its lowest already), the negatives are
-        still pushed.
+        the positive has no gradient (its cosine with the margin is at its lowest), the negatives
+        have one.
     Example:
         >>> pos, neg = torch.tensor([0.5]), torch.tensor([[0.5]])
         >>> bc_loss(pos, neg, torch.tensor([0.0]), tau=0.1)
@@ -78,10 +76,10 @@ def bc_loss(pos, neg, margin, *, tau):
 
 
 class PopularityBias(torch.nn.Module):
-    """The popularity bias extractor: how far two counts of interactions alone explain a pair.
+    """The popularity bias extractor: how well two counts of interactions alone explain a pair.
 
-    A user is known by how many training interactions it has, an item likewise; each distinct count
-    has a vector, and a pair's score is the cosine of its two vectors.
+    A user is represented by its number of training interactions, an item likewise; each distinct
+    count has a vector, and a pair's score is the cosine of its two vectors.
 
     Both tables start close to one direction. A softmax over cosines does not notice a constant
     added to them all: it would leave the angles of a random start around pi/2, where a margin
@@ -89,11 +87,16 @@ class PopularityBias(torch.nn.Module):
     popularity explains stay at small angles and the others move away.
 
     Args:
-        data: a :class:`recbole_dsl.losses._base.TrainingRows`.
+        data: a :class:`recbole_dsl.losses.TrainingRows`.
         size: width of the vectors, >= 1.
     """
 
-    def __init__(self, data, size):
+    user: torch.nn.Embedding
+    item: torch.nn.Embedding
+    user_level: torch.Tensor
+    item_level: torch.Tensor
+
+    def __init__(self, data: TrainingRows, size: int) -> None:
         super().__init__()
         for name, ids, n in (
             ("user", data.users, data.n_users),
@@ -105,10 +108,12 @@ class PopularityBias(torch.nn.Module):
             torch.nn.init.normal_(vectors.weight, mean=1.0, std=0.25)
             setattr(self, name, vectors)
 
-    def forward(self, users, items, negatives):
+    def forward(
+        self, users: torch.Tensor, items: torch.Tensor, negatives: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(B,), (B,), (B, M) ids -> cosines of positives (B,) and negatives (B, M), in float32."""
-        # Angles near 0 need all the digits of a cosine. Levels are few: all are scored by one
-        # product and those wanted picked out, never (B, M, D).
+        # Angles near 0 need all the digits of a cosine. Levels are few: one product scores all
+        # pairs of them and the batch's are gathered, so (B, M, D) is never built.
         with torch.autocast(device_type=users.device.type, enabled=False):
             levels = normalize(self.user.weight, dim=1) @ normalize(self.item.weight, dim=1).T
         scores = embedding(self.user_level[users], levels)  # (B, levels of items)
@@ -122,8 +127,8 @@ class BCLoss(RowLoss):
     The margin is the angle of the row's user and item in :class:`PopularityBias`, which learns from
     the same rows and negatives by a softmax loss of its own (:func:`bc_loss` with margin 0, under
     ``bias_tau``). No gradient passes between the two, and they share no parameter. The extractor
-    learns in the first ``bias_epochs`` epochs, alongside the model and under the main optimiser;
-    then it stands still, its loss is left out of the value, and the margins no longer drift apart.
+    learns in the first ``bias_epochs`` epochs, together with the model and by the same optimiser;
+    then it is frozen, its loss is left out of the value, and the margins no longer change.
     That schedule and where the extractor starts are ours. While it learns, the value is the sum of
     both losses.
     """
@@ -131,8 +136,11 @@ class BCLoss(RowLoss):
     paper = "Zhang et al., NeurIPS 2022"
     inputs = ("pos", "neg", "users", "items", "negatives")
     scores = ("cosine",)
+    bias: PopularityBias  # from prepare on
 
-    def __init__(self, *, tau, bias_tau, bias_epochs, bias_embedding_size):
+    def __init__(
+        self, *, tau: float, bias_tau: float, bias_epochs: int, bias_embedding_size: int
+    ) -> None:
         check_positive("tau", tau)
         check_positive("bias_tau", bias_tau)
         check_count("bias_epochs", bias_epochs)
@@ -143,17 +151,24 @@ class BCLoss(RowLoss):
             bias_epochs=bias_epochs,
             bias_embedding_size=bias_embedding_size,
         )
-        self.bias, self.bias_learns = None, True
+        self.bias_learns = True
 
-    def prepare(self, data):
+    def prepare(self, data: TrainingRows) -> None:
         self.bias = PopularityBias(data, self.options["bias_embedding_size"])
 
-    def begin_epoch(self, epoch, view):
-        # A vector without a gradient is left alone by the optimiser, its momentum included.
+    def begin_epoch(self, epoch: int, view: ModelView) -> None:
+        # Without a gradient the optimiser does not change a parameter, not even by momentum.
         self.bias_learns = epoch < self.options["bias_epochs"]
         self.bias.requires_grad_(self.bias_learns)
 
-    def forward(self, pos, neg, users, items, negatives):
+    def forward(
+        self,
+        pos: torch.Tensor,
+        neg: torch.Tensor,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        negatives: torch.Tensor,
+    ) -> torch.Tensor:
         bias_pos, bias_neg = self.bias(users, items, negatives)
         margin = torch.arccos(bias_pos.detach().clamp(-1, 1))
         loss = bc_loss(pos, neg, margin, tau=self.tau).mean()
@@ -163,5 +178,12 @@ class BCLoss(RowLoss):
         bias = bc_loss(bias_pos, bias_neg, no_margin, tau=self.options["bias_tau"])
         return loss + bias.mean()
 
-    def robust_view(self, pos, neg, users, items, negatives):
+    def robust_view(
+        self,
+        pos: torch.Tensor,
+        neg: torch.Tensor,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        negatives: torch.Tensor,
+    ) -> RobustView:
         return RobustView(neg, torch.full_like(pos, self.tau))

@@ -1,12 +1,15 @@
 """BPR: pairwise logistic loss over one or many negatives."""
 
+import torch
 from torch.nn.functional import softplus
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_positive, check_scores, in_float32
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_scores
 
 
-def bpr_loss(pos, neg, *, tau):
+def bpr_loss(pos: torch.Tensor, neg: torch.Tensor, *, tau: float) -> torch.Tensor:
     r"""BPR: the positive should win against each sampled negative, under a logistic link.
 
     .. math:: \ell_b = \frac1M \sum_{j=1}^M \log\bigl(1 + \exp((f_{bj} - f_b)/\tau)\bigr)
@@ -15,7 +18,7 @@ def bpr_loss(pos, neg, *, tau):
         pos: (B,) float. Score :math:`f_b` of each row's positive.
         neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
         tau: temperature, > 0, in score units. 1 for inner products; a cosine needs less, since a
-            gap of at most 2 saturates nothing.
+            gap of at most 2 does not saturate the sigmoid.
     Returns:
         (B,) float, in nats, > 0.
     Raises:
@@ -23,7 +26,7 @@ def bpr_loss(pos, neg, *, tau):
     Source: Rendle, Freudenthaler, Gantner, Schmidt-Thieme, UAI 2009, section 4.1.
     Differs from source: mean over M negatives instead of one negative a step; an optional tau.
         Softplus instead of ``log(sigmoid + 1e-10)``, whose gradient fades for hard negatives.
-    The four questions: no denominator; mean over negatives; not multiplied by tau; one tau.
+    Conventions: no denominator; mean over negatives; not multiplied by tau; one tau.
     Limits: M = 1 is the published loss.
     Example:
         >>> import torch
@@ -41,9 +44,9 @@ class BPRLoss(RowLoss):
 
     paper = "Rendle et al., UAI 2009"
 
-    def __init__(self, *, tau):
+    def __init__(self, *, tau: float) -> None:
         check_positive("tau", tau)
         super().__init__(tau=tau)
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return bpr_loss(pos, neg, **self.options).mean()

@@ -1,17 +1,22 @@
-"""CCL: cosine contrastive loss of SimpleX, which spares the negatives below a margin."""
+"""CCL: cosine contrastive loss of SimpleX, in which only negatives above a margin count."""
 
+import torch
 from torch.nn.functional import relu
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_at_least, check_between, check_scores, in_float32
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_at_least, check_between
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_scores
 
 
-def mean_excess(neg, margin):
+def mean_excess(neg: torch.Tensor, margin: float) -> torch.Tensor:
     """By how much the negatives exceed the margin, on average, (B, M) -> (B,)."""
     return relu(neg - margin).mean(dim=1)
 
 
-def ccl_loss(pos, neg, *, margin, negative_weight):
+def ccl_loss(
+    pos: torch.Tensor, neg: torch.Tensor, *, margin: float, negative_weight: float
+) -> torch.Tensor:
     r"""CCL: the positive is pulled towards cosine 1, negatives are pushed below the margin.
 
     .. math:: \ell_b = 1 - f_b + \frac wM \sum_{j=1}^M \max(0, f_{bj} - m)
@@ -29,7 +34,7 @@ def ccl_loss(pos, neg, *, margin, negative_weight):
     Source: Mao, Zhu, Wang, Dai, Dong, Xiao, He, "SimpleX: A Simple and Strong Baseline for
         Collaborative Filtering", CIKM 2021.
     Differs from source: nothing.
-    The four questions: no denominator; mean over all negatives, those below the margin included;
+    Conventions: no denominator; mean over all negatives, those below the margin included;
         no temperature, neither as factor nor as divisor.
     Limits: one margin of MMCL. margin = -1: linear in the scores.
     Example:
@@ -51,10 +56,10 @@ class CCLLoss(RowLoss):
     paper = "Mao et al., CIKM 2021 (SimpleX)"
     scores = ("cosine",)
 
-    def __init__(self, *, margin, negative_weight):
+    def __init__(self, *, margin: float, negative_weight: float) -> None:
         check_between("margin", margin, -1, 1)
         check_at_least("negative_weight", negative_weight, 0)
         super().__init__(margin=margin, negative_weight=negative_weight)
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return ccl_loss(pos, neg, **self.options).mean()

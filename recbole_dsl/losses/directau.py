@@ -4,11 +4,13 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_like, check_positive, in_float32
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_like
 
 
-def uniformity(vectors):
+def uniformity(vectors: torch.Tensor) -> torch.Tensor:
     r"""How evenly vectors spread over the sphere: the lower, the more evenly.
 
     .. math:: \log \frac{2}{B(B-1)} \sum_{a < b} \exp(-2 \|x_a - x_b\|^2)
@@ -30,18 +32,20 @@ def uniformity(vectors):
     n = len(vectors)
     if n < 2:
         return vectors.new_zeros(())
-    # Differences of products lose the near pairs, which matter most, in a half-precision product.
+    # In half precision, differences of products are too coarse for near pairs, which matter most.
     with torch.autocast(device_type=vectors.device.type, enabled=False):
         product = vectors @ vectors.T
     square = product.diagonal()
     distance = square.unsqueeze(1) + square.unsqueeze(0) - 2 * product  # (B, B), squared
     itself = torch.eye(n, dtype=torch.bool, device=vectors.device)
-    # Every pair is there twice, which its mean does not notice.
+    # Every pair is counted twice, which does not change the mean.
     logits = (-2 * distance).masked_fill(itself, -math.inf)
     return torch.logsumexp(logits.flatten(), dim=0) - math.log(n * (n - 1))
 
 
-def direct_au_loss(user_vectors, item_vectors, *, gamma):
+def direct_au_loss(
+    user_vectors: torch.Tensor, item_vectors: torch.Tensor, *, gamma: float
+) -> torch.Tensor:
     r"""DirectAU: positive pairs close together, users and items each spread over the sphere.
 
     .. math::
@@ -49,8 +53,8 @@ def direct_au_loss(user_vectors, item_vectors, *, gamma):
         \frac{\gamma}{2} \bigl(\mathrm{uniformity}(u) + \mathrm{uniformity}(i)\bigr)
 
     Args:
-        user_vectors: (B, D) float. Vector :math:`u_b` of each row's user, of unit length; this is
-            not checked, which would stall a GPU in every step: the model layer sees to it.
+        user_vectors: (B, D) float. Vector :math:`u_b` of each row's user, of unit length, which is
+            not checked: that would stall a GPU in every step.
         item_vectors: (B, D) float. Vector :math:`i_b` of each row's positive item, likewise.
         gamma: weight of uniformity, > 0. Larger for data whose users need to be told apart more.
     Returns:
@@ -62,7 +66,7 @@ def direct_au_loss(user_vectors, item_vectors, *, gamma):
         Collaborative Filtering", KDD 2022. As there, a user or item that is in several rows counts
         in each of them.
     Differs from source: nothing but the value for B = 1.
-    The four questions: no denominator and no negatives; mean over rows and over pairs; no tau, the
+    Conventions: no denominator and no negatives; mean over rows and over pairs; no tau, the
         kernel's 2 is fixed.
     Limits: gamma < 1/2 can let all vectors fall together: close to that point, with s the mean
         squared deviation of users and of items and c their covariance over positive pairs, the loss
@@ -87,9 +91,9 @@ class DirectAULoss(RowLoss):
     inputs = ("user_vectors", "item_vectors")
     scores = ("cosine",)
 
-    def __init__(self, *, gamma):
+    def __init__(self, *, gamma: float) -> None:
         check_positive("gamma", gamma)
         super().__init__(gamma=gamma)
 
-    def forward(self, user_vectors, item_vectors):
+    def forward(self, user_vectors: torch.Tensor, item_vectors: torch.Tensor) -> torch.Tensor:
         return direct_au_loss(user_vectors, item_vectors, **self.options)

@@ -1,21 +1,21 @@
-"""The KL-DRO reading of the softmax losses: which negatives the loss fears, and how much."""
+"""The KL-DRO reading of the softmax losses: their worst-case distribution over the negatives."""
 
 import math
 from typing import NamedTuple
 
 import torch
 
-from recbole_dsl.losses._checks import check_like
+from recbole_dsl.losses.checks import check_like
 
 
 class RobustView(NamedTuple):
-    """What of a loss the identity in :func:`worst_case` is about, for the rows of a batch.
+    """The parts of a loss that enter the identity in :func:`worst_case`, for the rows of a batch.
 
     Attributes:
         f: (B, M) float. Scores of the negatives as the loss sees them, in score units.
         tau: (B,) float, > 0. Temperature of each row.
-        log_kappa: (B, M) float or None. Log of weights of the negatives, up to a constant of the
-            row; None: all weigh the same, P is uniform.
+        log_kappa: (B, M) float or None. Log of the weights of the negatives, up to a constant per
+            row; None: equal weights, P is uniform.
         weight: (B,) float or None. Weight of each row in the loss; None: 1.
     """
 
@@ -26,14 +26,14 @@ class RobustView(NamedTuple):
 
 
 class WorstCase(NamedTuple):
-    """The worst-case distribution over a row's negatives and what it is worth.
+    """The worst-case distribution over a row's negatives, its payoff and its distance from P.
 
     Attributes:
-        q: (B, M), Q, the distribution the loss defends against; rows sum to 1.
+        q: (B, M), Q, the worst-case distribution; rows sum to 1.
         payoff: (B,), E_Q[f], the mean score of the negatives under Q, in score units.
         kl: (B,), KL(Q || P), how far Q has moved from the prior P, in nats.
-        effective_negatives: (B,), exp of the entropy of Q (its perplexity): how many negatives
-            count, 1 to M.
+        effective_negatives: (B,), exp of the entropy of Q (its perplexity): the effective number
+            of negatives, 1 to M.
     """
 
     q: torch.Tensor
@@ -42,7 +42,9 @@ class WorstCase(NamedTuple):
     effective_negatives: torch.Tensor
 
 
-def worst_case(neg, tau, log_kappa=None):
+def worst_case(
+    neg: torch.Tensor, tau: torch.Tensor, log_kappa: torch.Tensor | None = None
+) -> WorstCase:
     r"""The maximiser in the Donsker-Varadhan identity that turns log-sum-exp into KL-DRO.
 
     .. math::
@@ -82,7 +84,7 @@ def worst_case(neg, tau, log_kappa=None):
 
 
 class RobustQuantities(NamedTuple):
-    """What :func:`robust_quantities` finds, in float64.
+    """Result of :func:`robust_quantities`, in float64.
 
     Attributes:
         p, q: (B, M), the prior P and the worst case Q over each row's negatives.
@@ -110,8 +112,8 @@ class RobustQuantities(NamedTuple):
 
 
 @torch.no_grad()
-def robust_quantities(view):
-    """Prior, worst case and what they are worth, from a loss's own view of a batch.
+def robust_quantities(view: RobustView) -> RobustQuantities:
+    """Prior, worst case and both sides of the identity, from a loss's robust view of a batch.
 
     Args:
         view: a :class:`RobustView`, of any float dtype.

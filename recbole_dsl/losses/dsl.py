@@ -1,40 +1,50 @@
 """DSL: Dual-scale Softmax Loss, SL with weighted negatives and a temperature per example."""
 
 import math
+from typing import Any
 
 import torch
 
-from recbole_dsl.largest import largest
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import (
-    check_at_least,
-    check_count,
-    check_finite,
-    check_like,
-    check_positive,
-    check_scores,
-    in_float32,
-)
-from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.common.row_topk import row_topk
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_at_least, check_count, check_finite, check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_mean_exp
 
 
-def _check_options(tau, alpha, beta, gamma, slate_size, clip):
+def _checked(
+    tau: float, alpha: float, beta: float, gamma: float, slate_size: int, clip: float
+) -> dict[str, Any]:
+    """The options by name; raises ValueError where one is out of its range."""
     check_positive("tau", tau)
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
         check_finite(name, value)
     check_count("slate_size", slate_size)
     check_at_least("clip", clip, 1)
+    return dict(tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip)
 
 
-def _largest(values, k):
+def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
     """Indices of the k largest of each row, (B, M) -> (B, k) in any order."""
-    search = largest if values.device.type == "cpu" else torch.topk
+    search = row_topk if values.device.type == "cpu" else torch.topk
     return search(values, k, sorted=False)[1]
 
 
 @torch.no_grad()
-def dsl_scales(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
+def dsl_scales(
+    pos: torch.Tensor,
+    neg: torch.Tensor,
+    item_similarity: torch.Tensor,
+    *,
+    tau: float,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    slate_size: int,
+    clip: float,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     r"""The two scales of DSL for a batch: weights of the negatives, temperatures of the examples.
 
     .. math::
@@ -67,7 +77,7 @@ def dsl_scales(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size
         return log_kappa, None
 
     # The slate is ranked by logits, since log is monotone and kappa * exp(d / tau) can overflow;
-    # the positive's score is the same for the whole row and decides nothing.
+    # the positive's score is the same for the whole row and does not change the order.
     rank_by = neg if log_kappa is None else torch.add(log_kappa, neg, alpha=1 / tau)
     slate = neg.gather(1, _largest(rank_by, min(slate_size, m)))
     intensity = torch.sigmoid((slate - pos.unsqueeze(1)) / tau).mean(dim=1)
@@ -76,7 +86,18 @@ def dsl_scales(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size
     return log_kappa, tau * torch.exp(log_ratio - log_ratio.mean())
 
 
-def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, clip):
+def dsl_loss(
+    pos: torch.Tensor,
+    neg: torch.Tensor,
+    item_similarity: torch.Tensor,
+    *,
+    tau: float,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    slate_size: int,
+    clip: float,
+) -> torch.Tensor:
     r"""DSL: SL whose negatives are weighted and whose temperature follows the competition.
 
     .. math:: \ell_b = \log \frac1M \sum_{j=1}^M \kappa_{bj} \exp\bigl((f_{bj} - f_b)/\tau_b\bigr)
@@ -88,13 +109,13 @@ def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, 
         neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
         item_similarity: (B, M) float. Cosine of each negative item and the row's positive item.
         tau: base temperature, > 0, in score units; the geometric mean of the examples' own.
-        alpha: weight of hardness in kappa, any sign. > 0 leans on the hard negatives.
-        beta: weight of item similarity in kappa, any sign. > 0 leans on substitutes of the
-            positive, < 0 shields them as likely false negatives.
-        gamma: strength of the example temperatures, any sign. > 0 softens contested examples,
-            < 0 sharpens them.
-        slate_size: K, how many top competitors say how contested an example is, >= 1; all of the
-            negatives where there are fewer than K.
+        alpha: weight of hardness in kappa, any sign. > 0 gives hard negatives more weight.
+        beta: weight of item similarity in kappa, any sign. > 0 gives substitutes of the positive
+            more weight, < 0 less, as likely false negatives.
+        gamma: strength of the example temperatures, any sign. > 0 gives an example with much
+            competition a higher temperature, < 0 a lower one.
+        slate_size: K, the number of top competitors from which an example's competition is
+            measured, >= 1; all negatives where there are fewer than K.
         clip: r >= 1, bound on the ratio between an example's temperature and tau, either way.
     Returns:
         (B,) float, in nats; may be negative, as in SL.
@@ -109,7 +130,7 @@ def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, 
     Differs from source: the full text was not at hand. Ours are the forms: the sigmoid as hardness,
         the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - mean c)), the
         clip and geometric-mean rescaling, the stopped gradients and the defaults.
-    The four questions: the positive is not in the denominator; mean over negatives; not multiplied
+    Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one base tau, one temperature per example.
     Limits: alpha = beta = gamma = 0 is SL, to the bit.
     Example:
@@ -118,23 +139,12 @@ def dsl_loss(pos, neg, item_similarity, *, tau, alpha, beta, gamma, slate_size, 
         >>> dsl_loss(pos, neg, torch.zeros(1, 2), tau=0.1, **off)
         tensor([0.])
     """
-    _check_options(tau, alpha, beta, gamma, slate_size, clip)
+    options = _checked(tau, alpha, beta, gamma, slate_size, clip)
     check_scores(pos, neg)
     check_like("item_similarity", item_similarity, "neg", neg)
     pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
-    log_kappa, tau_b = dsl_scales(
-        pos,
-        neg,
-        item_similarity,
-        tau=tau,
-        alpha=alpha,
-        beta=beta,
-        gamma=gamma,
-        slate_size=slate_size,
-        clip=clip,
-    )
-    scale = 1 / (tau if tau_b is None else tau_b)
-    return log_mean_exp(neg, pos, scale=scale, bias=log_kappa)
+    log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **options)
+    return log_mean_exp(neg, pos, scale=1 / (tau if tau_b is None else tau_b), bias=log_kappa)
 
 
 class DSLLoss(RowLoss):
@@ -143,17 +153,19 @@ class DSLLoss(RowLoss):
     paper = "arXiv 2602.07206"
     inputs = ("pos", "neg", "item_similarity")
 
-    def __init__(self, *, tau, alpha, beta, gamma, slate_size, clip):
-        options = dict(
-            tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip
-        )
-        _check_options(**options)
-        super().__init__(**options)
+    def __init__(
+        self, *, tau: float, alpha: float, beta: float, gamma: float, slate_size: int, clip: float
+    ) -> None:
+        super().__init__(**_checked(tau, alpha, beta, gamma, slate_size, clip))
 
-    def forward(self, pos, neg, item_similarity):
+    def forward(
+        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
+    ) -> torch.Tensor:
         return dsl_loss(pos, neg, item_similarity, **self.options).mean()
 
-    def robust_view(self, pos, neg, item_similarity):
+    def robust_view(
+        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
+    ) -> RobustView:
         pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
         log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self.options)
         tau_b = torch.full_like(pos, self.tau) if tau_b is None else tau_b

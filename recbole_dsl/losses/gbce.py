@@ -1,18 +1,15 @@
 """gBCE: generalised BCE, corrected for the overconfidence that sampled negatives cause."""
 
+import torch
 from torch.nn.functional import softplus
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import (
-    check_between,
-    check_count,
-    check_positive,
-    check_scores,
-    in_float32,
-)
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_between, check_count, check_positive
+from recbole_dsl.losses.base import RowLoss, TrainingRows
+from recbole_dsl.losses.checks import check_scores
 
 
-def gbce_beta(n_negatives, n_items, *, calibration):
+def gbce_beta(n_negatives: int, n_items: int, *, calibration: float) -> float:
     r"""The power of gBCE from the share of the catalogue that is sampled.
 
     .. math::
@@ -41,7 +38,7 @@ def gbce_beta(n_negatives, n_items, *, calibration):
     return 1 - calibration * (1 - n_negatives / (n_items - 1))
 
 
-def gbce_loss(pos, neg, *, tau, beta):
+def gbce_loss(pos: torch.Tensor, neg: torch.Tensor, *, tau: float, beta: float) -> torch.Tensor:
     r"""gBCE: BCE whose positive has its probability raised to the power beta.
 
     .. math::
@@ -53,7 +50,7 @@ def gbce_loss(pos, neg, *, tau, beta):
         pos: (B,) float. Score :math:`f_b` of each row's positive.
         neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
         tau: temperature, > 0, in score units. 1 for inner products.
-        beta: > 0, of :func:`gbce_beta`. Below 1 it holds back the pull on the positive.
+        beta: > 0, of :func:`gbce_beta`. Below 1 it weakens the pull on the positive.
     Returns:
         (B,) float, in nats, > 0.
     Raises:
@@ -62,7 +59,7 @@ def gbce_loss(pos, neg, *, tau, beta):
         Trained with Negative Sampling", RecSys 2023.
     Differs from source: an optional tau; negatives are drawn with replacement and never among the
         user's training positives, where the source excludes the row's own positive alone.
-    The four questions: no denominator; the negatives' sum and the positive are divided by M + 1, as
+    Conventions: no denominator; the negatives' sum and the positive are divided by M + 1, as
         in the source, so each negative weighs the same and the positive beta times that; not
         multiplied by tau; one tau.
     Limits: beta = 1 (calibration 0) is BCE with negative_weight = M, divided by M + 1.
@@ -84,17 +81,17 @@ class GBCELoss(RowLoss):
 
     paper = "Petrov and Macdonald, RecSys 2023"
 
-    def __init__(self, *, tau, calibration):
+    def __init__(self, *, tau: float, calibration: float) -> None:
         check_positive("tau", tau)
         check_between("calibration", calibration, 0, 1)
         super().__init__(tau=tau, calibration=calibration)
-        self.n_items = None
+        self.n_items: int | None = None
 
-    def prepare(self, data):
+    def prepare(self, data: TrainingRows) -> None:
         self.n_items = data.n_items - 1  # row 0 is padding
 
-    def forward(self, pos, neg):
-        check_scores(pos, neg)  # before M is read off neg
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
+        check_scores(pos, neg)  # before M is taken from neg
         if self.n_items is None:
             raise RuntimeError("gBCE needs the size of the catalogue: call prepare(data) first")
         calibration = self.options["calibration"]

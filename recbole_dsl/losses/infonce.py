@@ -4,12 +4,40 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_flag, check_like, check_positive, in_float32
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_flag, check_positive
+from recbole_dsl.losses.base import RowLoss, TrainingRows
+from recbole_dsl.losses.checks import check_like
 
 
-def info_nce_loss(scores, negative, log_q, *, tau, positive_in_denominator):
-    r"""InfoNCE: each user should prefer the own positive to the items of the other rows.
+def _check_inputs(scores: torch.Tensor, negative: torch.Tensor, log_q: torch.Tensor | None) -> None:
+    if scores.dim() != 2 or scores.shape[0] != scores.shape[1]:
+        raise ValueError(f"scores must be (B, B), got {tuple(scores.shape)}")
+    check_like("negative", negative, "scores", scores)
+    if negative.dtype != torch.bool:
+        raise ValueError(f"negative must be bool, got {negative.dtype}")
+    if log_q is not None:
+        check_like("log_q", log_q, "the diagonal of scores", scores.diagonal())
+
+
+def _denominator(negative: torch.Tensor, positive_in_denominator: bool) -> torch.Tensor:
+    """Which columns are in each row's denominator, (B, B) bool -> (B, B) bool; at least one."""
+    own = torch.eye(len(negative), dtype=torch.bool, device=negative.device)
+    columns = negative & ~own
+    if positive_in_denominator:
+        return columns | own
+    return columns | (own & ~columns.any(dim=1, keepdim=True))
+
+
+def info_nce_loss(
+    scores: torch.Tensor,
+    negative: torch.Tensor,
+    log_q: torch.Tensor | None,
+    *,
+    tau: float,
+    positive_in_denominator: bool,
+) -> torch.Tensor:
+    r"""InfoNCE: each user should prefer its own positive to the items of the other rows.
 
     .. math::
         \ell_b = -s_{bb} + \log \frac1{|C_b|} \sum_{c \in C_b} e^{s_{bc}}, \qquad
@@ -21,10 +49,9 @@ def info_nce_loss(scores, negative, log_q, *, tau, positive_in_denominator):
     Args:
         scores: (B, B) float. Score :math:`f_{bc}` of the row's user with the column's item; the
             diagonal is the row's own positive.
-        negative: (B, B) bool. Which columns serve the row as negatives; the diagonal never does,
-            whatever it says.
-        log_q: (B,) float or None. Log of how likely each column's item is to be in a batch, up to a
-            constant; None: no correction, q the same for all.
+        negative: (B, B) bool. Which columns are negatives of the row; the diagonal is ignored.
+        log_q: (B,) float or None. Log of the probability that each column's item is in a batch, up
+            to a constant; None: no correction, q the same for all.
         tau: temperature, > 0, in score units; it does not divide log q.
         positive_in_denominator: whether b is in :math:`C_b`.
     Returns:
@@ -39,10 +66,9 @@ def info_nce_loss(scores, negative, log_q, *, tau, positive_in_denominator):
         recommendations", RecSys 2019.
     Differs from source: mean instead of sum over the columns, so that values compare across B; the
         form without the positive in the denominator and the leaving out of false negatives are
-        options of ours. As in Yi et al., log q is taken off every logit, the positive's included,
-        above and in the denominator alike: its own term there keeps the weight 1 relative to the
-        numerator, and of the correction only q_b / q_c acts.
-    The four questions: the positive is in the denominator or not, as asked; mean over the columns;
+        options of ours. As in Yi et al., log q is subtracted from every logit, also from the
+        positive's, in the numerator and the denominator: only the ratios q_b / q_c matter.
+    Conventions: the positive is in the denominator or not, an option; mean over the columns;
         not multiplied by tau; one tau.
     Limits: q the same for all columns changes nothing. All columns negatives and no log_q is SL
         with the off-diagonal scores as its B - 1 negatives, in either of its forms.
@@ -53,33 +79,21 @@ def info_nce_loss(scores, negative, log_q, *, tau, positive_in_denominator):
     """
     check_positive("tau", tau)
     check_flag("positive_in_denominator", positive_in_denominator)
-    if scores.dim() != 2 or scores.shape[0] != scores.shape[1]:
-        raise ValueError(f"scores must be (B, B), got {tuple(scores.shape)}")
-    check_like("negative", negative, "scores", scores)
-    if negative.dtype != torch.bool:
-        raise ValueError(f"negative must be bool, got {negative.dtype}")
+    _check_inputs(scores, negative, log_q)
     (scores,) = in_float32(scores)
     logits = scores / tau
     if log_q is not None:
-        check_like("log_q", log_q, "the diagonal of scores", scores.diagonal())
         logits = logits - log_q.to(logits.dtype)  # one q per column
-
-    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    columns = negative & ~own
-    if positive_in_denominator:
-        columns = columns | own
-    else:
-        columns = columns | (own & ~columns.any(dim=1, keepdim=True))
-    gap = logits - logits.diagonal().unsqueeze(1)
-    gap = gap.masked_fill(~columns, -math.inf)  # a column is left everywhere: no empty sum
+    columns = _denominator(negative, positive_in_denominator)
+    gap = (logits - logits.diagonal().unsqueeze(1)).masked_fill(~columns, -math.inf)
     return torch.logsumexp(gap, dim=1) - columns.sum(dim=1).to(gap.dtype).log()
 
 
-def log_share(items, n_items):
+def log_share(items: torch.Tensor, n_items: int) -> torch.Tensor:
     """Log of each item's share of the training interactions, (E,) int64 -> (I,) float32.
 
-    That is the chance of a batch's column to hold the item. One never seen, which no column holds,
-    gets the share of an item seen once, so that every entry is finite.
+    That is the probability that a column of a batch is the item. An item without interactions gets
+    the share of an item with one, so that every entry is finite.
     """
     counts = torch.bincount(items, minlength=n_items).clamp(min=1).double()
     return (counts / len(items)).log().float()
@@ -88,14 +102,17 @@ def log_share(items, n_items):
 class InfoNCELoss(RowLoss):
     """Mean of :func:`info_nce_loss` over the rows of a batch, the other rows' items as negatives.
 
-    With ``mask_positives``, columns whose item is a training positive of the row's user, the row's
-    own item in another row included, are left out as false negatives.
+    With ``mask_positives``, columns whose item is a training positive of the row's user are left
+    out as false negatives, as are other rows' columns of the row's own item.
     """
 
     paper = "van den Oord et al., 2018; logQ: Yi et al., RecSys 2019"
-    inputs = ("in_batch", "in_batch_positive", "items")
+    inputs: tuple[str, ...] = ("in_batch", "in_batch_positive", "items")
+    log_share: torch.Tensor
 
-    def __init__(self, *, tau, log_q, positive_in_denominator, mask_positives):
+    def __init__(
+        self, *, tau: float, log_q: bool, positive_in_denominator: bool, mask_positives: bool
+    ) -> None:
         check_positive("tau", tau)
         check_flag("log_q", log_q)
         check_flag("positive_in_denominator", positive_in_denominator)
@@ -112,12 +129,12 @@ class InfoNCELoss(RowLoss):
         if log_q:
             self.inputs += ("items",)
 
-    def prepare(self, data):
+    def prepare(self, data: TrainingRows) -> None:
         if self.options["log_q"]:
             share = log_share(data.items, data.n_items)
             self.register_buffer("log_share", share, persistent=False)
 
-    def forward(self, **inputs):
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs must be {self.inputs}, got {tuple(inputs)}")
         scores, log_q = inputs["in_batch"], None

@@ -4,11 +4,13 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_finite, check_positive, check_scores, in_float32
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_finite, check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_scores
 
 
-def _check_options(tau, alpha, beta):
+def _check_options(tau: float, alpha: float, beta: float) -> None:
     check_positive("tau", tau)
     for name, value in (("alpha", alpha), ("beta", beta)):
         check_finite(name, value)
@@ -16,13 +18,15 @@ def _check_options(tau, alpha, beta):
             raise ValueError(f"{name} must be in (0, 1], got {value!r}")
 
 
-def _part(share, size):
-    """share of size, rounded up, at least 1."""
-    # 0.07 * 100 is 7.000000000000001, which is no reason to take 8.
+def _part(share: float, size: int) -> int:
+    """share * size, rounded up, at least 1."""
+    # 0.07 * 100 is 7.000000000000001 in floating point and has to give 7, not 8.
     return max(1, math.ceil(share * size - 1e-9))
 
 
-def llpauc_loss(pos, neg, *, tau, alpha, beta):
+def llpauc_loss(
+    pos: torch.Tensor, neg: torch.Tensor, *, tau: float, alpha: float, beta: float
+) -> torch.Tensor:
     r"""LLPAUC: the best-scored positives should beat their hardest negatives, in a square loss.
 
     .. math::
@@ -38,9 +42,9 @@ def llpauc_loss(pos, neg, *, tau, alpha, beta):
         pos: (B,) float. Score :math:`f_b` of each row's positive.
         neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
         tau: temperature of the sigmoid, > 0, in score units.
-        alpha: share of the positives kept, in (0, 1]. Less leaves out more of the worst-scored,
-            as likely noise.
-        beta: share of each row's negatives kept, in (0, 1]. Less looks at the hardest only.
+        alpha: share of the positives kept, in (0, 1]. A smaller one leaves out more of those that
+            score lowest, as likely noise.
+        beta: share of each row's negatives kept, in (0, 1], the hardest.
     Returns:
         (B,) float, >= 0; 0 in rows left out, and scaled so that its mean is the mean over the rows
         kept.
@@ -50,12 +54,12 @@ def llpauc_loss(pos, neg, *, tau, alpha, beta):
         Efficient Optimization Metric for Recommendation", WWW 2024.
     Differs from source: the source trains a minimax problem over the model and auxiliary scalars
         a, b, gamma and two thresholds, shared by all users, with a smoothed selection. Here the
-        selection is exact within the batch, and each row's problem stands at its solution
+        selection is exact within the batch, and each row's problem is taken at its solution
         :math:`a = p_b, b = \bar n_b, \gamma = b - a`, where
         :math:`E_+[(p-a)^2 - 2(1+\gamma)p] + E_-[(n-b)^2 + 2(1+\gamma)n] + 1 - \gamma^2` is the
         mean of the squares above. So a positive meets its own row's negatives; under scalars
         shared by all users it would meet every kept negative of every user. An optional tau.
-    The four questions: no denominator; mean over the kept negatives; not multiplied by tau; one
+    Conventions: no denominator; mean over the kept negatives; not multiplied by tau; one
         tau, inside the sigmoid.
     Limits: alpha = beta = 1 is the square loss of AUC on these scores. beta <= 1/M: the hardest
         negative alone.
@@ -79,9 +83,9 @@ class LLPAUCLoss(RowLoss):
 
     paper = "Shi et al., WWW 2024"
 
-    def __init__(self, *, tau, alpha, beta):
+    def __init__(self, *, tau: float, alpha: float, beta: float) -> None:
         _check_options(tau, alpha, beta)
         super().__init__(tau=tau, alpha=alpha, beta=beta)
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return llpauc_loss(pos, neg, **self.options).mean()

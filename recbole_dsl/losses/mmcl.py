@@ -1,11 +1,17 @@
 """MMCL: multi-margin cosine loss, CCL with several margins, each with a weight."""
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_at_least, check_between, check_scores, in_float32
+from collections.abc import Sequence
+
+import torch
+
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_at_least, check_between
+from recbole_dsl.losses.base import RowLoss
 from recbole_dsl.losses.ccl import mean_excess
+from recbole_dsl.losses.checks import check_scores
 
 
-def _check_options(margins, weights):
+def _check_options(margins: Sequence[float], weights: Sequence[float]) -> None:
     for name, values in (("margins", margins), ("weights", weights)):
         if not isinstance(values, (list, tuple)) or not values:
             raise ValueError(f"{name} must be a list of at least one number, got {values!r}")
@@ -18,7 +24,9 @@ def _check_options(margins, weights):
         check_at_least(f"weights[{k}]", weight, 0)
 
 
-def mmcl_loss(pos, neg, *, margins, weights):
+def mmcl_loss(
+    pos: torch.Tensor, neg: torch.Tensor, *, margins: Sequence[float], weights: Sequence[float]
+) -> torch.Tensor:
     r"""MMCL: the higher a negative scores, the more margins it exceeds and the harder it is pushed.
 
     .. math:: \ell_b = 1 - f_b + \sum_{k=1}^K \frac{w_k}M \sum_{j=1}^M \max(0, f_{bj} - m_k)
@@ -37,7 +45,7 @@ def mmcl_loss(pos, neg, *, margins, weights):
         arXiv 2405.04614, 2024.
     Differs from source: its common factor of all negatives is part of the weights, so they need not
         sum to 1.
-    The four questions: no denominator; mean over all negatives, those below a margin included; no
+    Conventions: no denominator; mean over all negatives, those below a margin included; no
         temperature, neither as factor nor as divisor.
     Limits: K = 1 is CCL, to the bit. Equal margins add their weights.
     Example:
@@ -60,9 +68,9 @@ class MMCLLoss(RowLoss):
     paper = "Ozsoy, arXiv 2405.04614"
     scores = ("cosine",)
 
-    def __init__(self, *, margins, weights):
+    def __init__(self, *, margins: Sequence[float], weights: Sequence[float]) -> None:
         _check_options(margins, weights)
         super().__init__(margins=list(margins), weights=list(weights))
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return mmcl_loss(pos, neg, **self.options).mean()

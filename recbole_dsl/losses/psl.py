@@ -1,17 +1,19 @@
-"""PSL: pairwise softmax loss, SL with a gentler surrogate than exp for each pair."""
+"""PSL: pairwise softmax loss, SL with a surrogate in place of exp that grows more slowly."""
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_choice, check_positive, check_scores, in_float32
-from recbole_dsl.losses._logsumexp import log_mean_exp
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_choice, check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_mean_exp
 
 # The part of the surrogate above 1: sigma(x) = 1 + EXCESS[name](x), each x + O(x^2) at 0.
 EXCESS = {"tanh": torch.tanh, "atan": torch.atan, "relu": lambda x: x}
 
 
-def _log_surrogate(gap, surrogate):
+def _log_surrogate(gap: torch.Tensor, surrogate: str) -> torch.Tensor:
     """log sigma(gap), floored where sigma has reached 0, which keeps loss and gradient finite."""
     excess = EXCESS[surrogate](gap)
     # log1p of -1 is -inf with an infinite gradient: stop at the dtype's last number above -1.
@@ -19,8 +21,8 @@ def _log_surrogate(gap, surrogate):
     return torch.log1p(excess.clamp(min=floor))
 
 
-def psl_loss(pos, neg, *, tau, surrogate):
-    r"""PSL: SL whose exponential in each pair gives way to a surrogate closer to a step.
+def psl_loss(pos: torch.Tensor, neg: torch.Tensor, *, tau: float, surrogate: str) -> torch.Tensor:
+    r"""PSL: SL with a surrogate closer to a step function in place of the exponential of each pair.
 
     .. math::
         \ell_b = \log \frac1M \sum_{j=1}^M
@@ -43,7 +45,7 @@ def psl_loss(pos, neg, *, tau, surrogate):
         half of ours. The constant log M is subtracted. A surrogate that has reached 0 is floored at
         the dtype's epsilon, with gradient 0 there (relu at a gap of -2; atan cannot reach it for
         cosines); scores beyond cosines are outside the source's setting.
-    The four questions: the positive is not in the denominator; mean over negatives; not multiplied
+    Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one tau, outside the surrogate.
     Limits: every surrogate agrees with exp to first order, so PSL is SL for gaps small beside 1;
         exp in place of sigma is SL at the same tau.
@@ -66,16 +68,16 @@ class PSLLoss(RowLoss):
     paper = "Yang et al., NeurIPS 2024"
     scores = ("cosine",)
 
-    def __init__(self, *, tau, surrogate):
+    def __init__(self, *, tau: float, surrogate: str) -> None:
         check_positive("tau", tau)
         check_choice("surrogate", surrogate, tuple(EXCESS))
         super().__init__(tau=tau, surrogate=surrogate)
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return psl_loss(pos, neg, **self.options).mean()
 
-    def robust_view(self, pos, neg):
-        # sigma(d / 2)^(2 / tau) = exp((f - pos) / tau): the score at which exp would do the same
+    def robust_view(self, pos: torch.Tensor, neg: torch.Tensor) -> RobustView:
+        # sigma(d / 2)^(2 / tau) = exp((f - pos) / tau): with score f, SL has the same term
         pos, neg = in_float32(pos, neg)
         gap = neg - pos.unsqueeze(1)
         f = pos.unsqueeze(1) + 2 * _log_surrogate(gap / 2, self.options["surrogate"])

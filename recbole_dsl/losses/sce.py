@@ -5,23 +5,25 @@ import math
 import torch
 from torch.nn.functional import embedding, softplus
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import (
-    check_count,
-    check_flag,
-    check_like,
-    check_positive,
-    in_float32,
-)
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_count, check_flag, check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_like
 
 
-def _check_options(tau, bucket_size_x, bucket_size_y):
+def _check_options(tau: float, bucket_size_x: int, bucket_size_y: int) -> None:
     check_positive("tau", tau)
     check_count("bucket_size_x", bucket_size_x)
     check_count("bucket_size_y", bucket_size_y)
 
 
-def _check_inputs(pos, user_vectors, items, item_table, directions):
+def _check_inputs(
+    pos: torch.Tensor,
+    user_vectors: torch.Tensor,
+    items: torch.Tensor,
+    item_table: torch.Tensor,
+    directions: torch.Tensor,
+) -> None:
     if user_vectors.dim() != 2 or user_vectors.shape[0] == 0:
         raise ValueError(
             f"user_vectors must be (B, D) with B >= 1, got {tuple(user_vectors.shape)}"
@@ -37,8 +39,8 @@ def _check_inputs(pos, user_vectors, items, item_table, directions):
 
 
 @torch.no_grad()
-def sce_directions(user_vectors, n_buckets, *, mix):
-    r"""One random direction a bucket, from the global generator of the device.
+def sce_directions(user_vectors: torch.Tensor, n_buckets: int, *, mix: bool) -> torch.Tensor:
+    r"""One random direction per bucket, from the global generator of the device.
 
     .. math:: d_n = \sum_{b=1}^B \omega_{nb} x_b \text{ with mix, else } d_n = \omega_n,
         \qquad \omega \sim N(0, 1)
@@ -46,9 +48,9 @@ def sce_directions(user_vectors, n_buckets, *, mix):
     Args:
         user_vectors: (B, D) float, the :math:`x_b`.
         n_buckets: N, >= 1.
-        mix: whether directions are random sums of the users' vectors rather than of the axes. They
-            then lie where the users are; users who all point much the same way make buckets that
-            are much the same.
+        mix: whether directions are random sums of the users' vectors instead of random vectors.
+            They then lie in the span of the users' vectors; where those are all much alike, so are
+            the buckets.
     Returns:
         (N, D), same dtype and device, without gradient.
     Source: Mezentsev et al., RecSys 2024 (``mix`` is its Mix operation).
@@ -60,9 +62,17 @@ def sce_directions(user_vectors, n_buckets, *, mix):
 
 
 def sce_loss(
-    pos, user_vectors, items, item_table, directions, *, tau, bucket_size_x, bucket_size_y
-):
-    r"""SCE: cross-entropy over the catalogue, seen through buckets of near users and items.
+    pos: torch.Tensor,
+    user_vectors: torch.Tensor,
+    items: torch.Tensor,
+    item_table: torch.Tensor,
+    directions: torch.Tensor,
+    *,
+    tau: float,
+    bucket_size_x: int,
+    bucket_size_y: int,
+) -> torch.Tensor:
+    r"""SCE: cross-entropy over the catalogue, computed within buckets of near users and items.
 
     .. math::
         \ell_b = \frac{B}{|C|} \max_{n:\, b \in X_n} \log \Bigl(1 + \sum_{j \in Y_n,\, j \ne i_b}
@@ -91,7 +101,7 @@ def sce_loss(
     Differs from source: a row is a user and one of its items, not a position in a sequence. An
         optional tau. As there, only the row's own positive is kept out of its buckets: the user's
         other positives are competitors, as they are in cross-entropy over the catalogue.
-    The four questions: the positive is in the denominator; sum over the items of a bucket, and the
+    Conventions: the positive is in the denominator; sum over the items of a bucket, and the
         largest over buckets; not multiplied by tau; one tau.
     Limits: one bucket of all rows and all items is cross-entropy over the catalogue.
     Example:
@@ -102,26 +112,33 @@ def sce_loss(
     """
     _check_options(tau, bucket_size_x, bucket_size_y)
     _check_inputs(pos, user_vectors, items, item_table, directions)
-    pos, user_vectors, item_table, directions = in_float32(
-        pos, user_vectors, item_table, directions
-    )
+    pos, x, y, directions = in_float32(pos, user_vectors, item_table, directions)
     with torch.no_grad():
-        rows = _nearest(directions, user_vectors, bucket_size_x)  # (N, X)
-        competitors = _nearest(directions, item_table[1:], bucket_size_y) + 1  # (N, Y)
-
+        rows = _nearest(directions, x, bucket_size_x)  # (N, X)
+        competitors = _nearest(directions, y[1:], bucket_size_y) + 1  # (N, Y)
     # embedding, as its backward adds up repeated rows in a fixed order
-    scores = embedding(rows, user_vectors) @ embedding(competitors, item_table).mT  # (N, X, Y)
-    gap = (scores - embedding(rows, pos.unsqueeze(1))) / tau
-    own = items[rows].unsqueeze(2) == competitors.unsqueeze(1)
-    in_bucket = softplus(torch.logsumexp(gap.masked_fill(own, -math.inf), dim=2))  # (N, X)
+    gap = embedding(rows, x) @ embedding(competitors, y).mT - embedding(rows, pos.unsqueeze(1))
+    own = items[rows].unsqueeze(2) == competitors.unsqueeze(1)  # (N, X, Y)
+    total = torch.logsumexp((gap / tau).masked_fill(own, -math.inf), dim=2)
+    return _largest_of_buckets(softplus(total), rows, len(pos))
 
+
+def _largest_of_buckets(loss: torch.Tensor, rows: torch.Tensor, n_rows: int) -> torch.Tensor:
+    """For each of B rows the largest loss over its buckets, scaled to the mean over covered rows.
+
+    Args:
+        loss, rows: (N, X), losses >= 0 and the rows of the batch that they are of.
+        n_rows: B.
+    Returns:
+        (B,), 0 for a row in no bucket; its mean is the mean over the rows in any bucket.
+    """
     rows = rows.flatten()
-    largest = torch.zeros_like(pos).scatter_reduce(0, rows, in_bucket.flatten(), "amax")
-    covered = torch.zeros_like(pos).index_fill(0, rows, 1.0)
-    return largest * (len(pos) / covered.sum())
+    largest = loss.new_zeros(n_rows).scatter_reduce(0, rows, loss.flatten(), "amax")
+    covered = loss.new_zeros(n_rows).index_fill(0, rows, 1.0)
+    return largest * (n_rows / covered.sum())
 
 
-def _nearest(directions, vectors, size):
+def _nearest(directions: torch.Tensor, vectors: torch.Tensor, size: int) -> torch.Tensor:
     """For each direction the rows with the largest inner products, (N, D), (V, D) -> (N, size)."""
     return (directions @ vectors.T).topk(min(size, len(vectors)), dim=1, sorted=False).indices
 
@@ -132,7 +149,9 @@ class SCELoss(RowLoss):
     paper = "Mezentsev et al., RecSys 2024"
     inputs = ("pos", "user_vectors", "items", "item_table")
 
-    def __init__(self, *, tau, n_buckets, bucket_size_x, bucket_size_y, mix):
+    def __init__(
+        self, *, tau: float, n_buckets: int, bucket_size_x: int, bucket_size_y: int, mix: bool
+    ) -> None:
         _check_options(tau, bucket_size_x, bucket_size_y)
         check_count("n_buckets", n_buckets)
         check_flag("mix", mix)
@@ -144,7 +163,13 @@ class SCELoss(RowLoss):
             mix=mix,
         )
 
-    def forward(self, pos, user_vectors, items, item_table):
+    def forward(
+        self,
+        pos: torch.Tensor,
+        user_vectors: torch.Tensor,
+        items: torch.Tensor,
+        item_table: torch.Tensor,
+    ) -> torch.Tensor:
         options = dict(self.options)
         directions = sce_directions(user_vectors, options.pop("n_buckets"), mix=options.pop("mix"))
         return sce_loss(pos, user_vectors, items, item_table, directions, **options).mean()

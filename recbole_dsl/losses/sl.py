@@ -4,13 +4,15 @@ import math
 
 import torch
 
-from recbole_dsl.losses._base import RowLoss
-from recbole_dsl.losses._checks import check_flag, check_positive, check_scores, in_float32
-from recbole_dsl.losses._logsumexp import log_mean_exp, log_sum_exp, with_zero
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.common.validation import check_flag, check_positive
+from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.checks import check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.log_sum_exp import log_mean_exp, log_sum_exp, with_zero
 
 
-def softmax_loss(pos, neg, *, tau):
+def softmax_loss(pos: torch.Tensor, neg: torch.Tensor, *, tau: float) -> torch.Tensor:
     r"""SL: a smooth maximum of the negatives' scores should stay below the positive's.
 
     .. math:: \ell_b = \log \frac1M \sum_{j=1}^M \exp\bigl((f_{bj} - f_b)/\tau\bigr)
@@ -28,7 +30,7 @@ def softmax_loss(pos, neg, *, tau):
         recommendation", TOIS 2024; the form without the positive in the denominator is the one
         whose KL-DRO reading is given in Wu et al., "BSL", ICDE 2024.
     Differs from source: the constant log M is subtracted, so that values compare across M.
-    The four questions: the positive is not in the denominator; mean over negatives; not multiplied
+    Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one tau.
     Limits: tau -> infinity: (mean of neg - pos) / tau. tau -> 0: (max of neg - pos) / tau.
     Example:
@@ -42,7 +44,7 @@ def softmax_loss(pos, neg, *, tau):
     return log_mean_exp(neg, pos, scale=1 / tau)
 
 
-def softmax_loss_with_positive(pos, neg, *, tau):
+def softmax_loss_with_positive(pos: torch.Tensor, neg: torch.Tensor, *, tau: float) -> torch.Tensor:
     r"""SL with the positive in the denominator: minus its log probability among all M + 1 items.
 
     .. math::
@@ -56,7 +58,7 @@ def softmax_loss_with_positive(pos, neg, *, tau):
         ValueError: as :func:`softmax_loss`.
     Source: Wu et al., TOIS 2024, their main form; InfoNCE, van den Oord, Li, Vinyals 2018.
     Differs from source: the constant log(M + 1) is subtracted, so that values compare across M.
-    The four questions: the positive is in the denominator; mean over it and the negatives; not
+    Conventions: the positive is in the denominator; mean over it and the negatives; not
         multiplied by tau; one tau.
     Limits: M = 1 is BPR at the same tau, less log 2. Its gradient is SL's times the probability
         that the negatives win, so rows already won count for less.
@@ -76,14 +78,14 @@ class SoftmaxLoss(RowLoss):
 
     paper = "Wu et al., TOIS 2024 (SSM)"
 
-    def __init__(self, *, tau, positive_in_denominator):
+    def __init__(self, *, tau: float, positive_in_denominator: bool) -> None:
         check_positive("tau", tau)
         check_flag("positive_in_denominator", positive_in_denominator)
         super().__init__(tau=tau, positive_in_denominator=positive_in_denominator)
         self.row_loss = softmax_loss_with_positive if positive_in_denominator else softmax_loss
 
-    def forward(self, pos, neg):
+    def forward(self, pos: torch.Tensor, neg: torch.Tensor) -> torch.Tensor:
         return self.row_loss(pos, neg, tau=self.tau).mean()
 
-    def robust_view(self, pos, neg):
+    def robust_view(self, pos: torch.Tensor, neg: torch.Tensor) -> RobustView:
         return RobustView(neg, torch.full_like(pos, self.tau))

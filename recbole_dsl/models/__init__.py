@@ -1,1 +1,1 @@
-"""The one room that subclasses a RecBole model: binds backbone, loss and sampler."""
+"""A backbone, a loss and a negative sampler as one RecBole model, by name."""

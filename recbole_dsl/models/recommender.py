@@ -1,73 +1,24 @@
-"""The RecBole model behind every ``<Backbone>_<Loss>``: backbone x loss x negative sampler."""
+"""The RecBole model of every ``<Backbone>_<Loss>``: a backbone, a loss and a negative sampler."""
 
-import inspect
+from collections.abc import Collection
+from typing import Any
 
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
 from torch.nn.functional import embedding, normalize
 
-from recbole_dsl.distributed import own_seed
+from recbole_dsl.common.distributed import own_seed
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.property_files import require
+from recbole_dsl.common.tensors import in_float32
+from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
+from recbole_dsl.data.sampling.shared_negatives import Negatives
 from recbole_dsl.losses import TrainingRows
-from recbole_dsl.losses._checks import in_float32
-from recbole_dsl.models.inputs import OFFERED, SCORED, BatchInputs
-from recbole_dsl.models.view import EpochView
-from recbole_dsl.registry import backbone_class, loss_class
-from recbole_dsl.sampling import NegativeSampler
-from recbole_dsl.settings import UsageError, did_you_mean, require
-
-
-def build(cls, config, *args):
-    """cls(*args, **options), each keyword-only option read from the setting of the same name.
-
-    Raises:
-        KeyError: a setting is missing. UsageError: the class refuses a value.
-    """
-    options = {
-        name: require(config, name.rstrip("_"))  # lambda_ reads lambda, a word of Python's
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    try:
-        return cls(*args, **options)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{config['model']}: {error}") from error
-
-
-def check_settings(config):
-    """Refuse a bad loss option or score before any data is read.
-
-    Raises:
-        KeyError: a setting is missing. UsageError: a value outside its range.
-    """
-    loss = build(loss_class(config["loss"]), config)
-    if require(config, "test_score") not in (None, "cosine", "dot"):
-        raise UsageError(
-            f"{config['model']}: test_score must be cosine, dot or empty, got "
-            f"{config['test_score']!r}"
-        )
-    if require(config, "score") not in loss.scores:
-        allowed = " or ".join(loss.scores)
-        raise UsageError(f"{config['model']}: score must be {allowed}, got {config['score']!r}")
-    _check_noise(config, loss)
-    for name in loss.inputs:
-        if name not in OFFERED:
-            raise UsageError(
-                f"{config['model']}: the loss asks for {name!r}, which is not among the inputs "
-                f"offered ({', '.join(sorted(OFFERED))}){did_you_mean(name, OFFERED)}"
-            )
-
-
-def _check_noise(config, loss):
-    """Refuse false negatives where none would be drawn, or only for blocks of rows."""
-    rate, block = config["train_noise"]["false_negative"], config["train_neg_sample_args"]["block"]
-    reason = None
-    if not (SCORED | {"negatives"}) & set(loss.inputs):
-        reason = f"{config['loss']} draws no negatives"
-    elif block > 1:
-        reason = f"it needs train_neg_sample_args: {{block: 1}}, got {block}"
-    if rate and reason:
-        raise UsageError(f"{config['model']}: train_noise: false_negative {rate}: {reason}")
+from recbole_dsl.models.batch_inputs import SCORED, BatchInputs
+from recbole_dsl.models.epoch_view import EpochView
+from recbole_dsl.models.registry import backbone_class, loss_class
+from recbole_dsl.models.settings import build_from_settings, check_pair_settings
 
 
 class PairRecommender(GeneralRecommender):
@@ -81,21 +32,24 @@ class PairRecommender(GeneralRecommender):
     names another one for the latter two.
     """
 
-    input_type = InputType.PAIRWISE  # what RecBole is told; negatives are drawn here, not by it
+    input_type = InputType.PAIRWISE  # RecBole requires one; negatives are drawn here, not by it
+    # Users' scores are the inner products of the two tables of embed().
+    ranks_by_inner_product = True
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         users, items = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
         size = (self.n_users, self.n_items)
-        check_settings(config)
+        check_pair_settings(config)
         self.score = config["score"]
         self.test_score = config["test_score"] or self.score
         self.reg_weight = require(config, "reg_weight")
         negatives = require(config, "train_neg_sample_args")
         self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
 
-        self.backbone = build(backbone_class(config["backbone"]), config, users, items, *size)
-        self.loss = build(loss_class(config["loss"]), config)
+        backbone, loss = backbone_class(config["backbone"]), loss_class(config["loss"])
+        self.backbone: Any = build_from_settings(backbone, config, users, items, *size)
+        self.loss = build_from_settings(loss, config)
         self.loss.prepare(TrainingRows(users, items, *size))
         self.sparse = str(config["learner"]).lower() == "sparse_adam"
         if self.sparse:
@@ -112,9 +66,9 @@ class PairRecommender(GeneralRecommender):
             )
         except ValueError as error:
             raise UsageError(f"{config['model']}: {error}") from error
-        self._cache = None
+        self._cache: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def _check_sparse(self, config):
+    def _check_sparse(self, config: Any) -> None:
         """Refuse ``learner: sparse_adam`` where a step's gradient is not row-sparse."""
         reason = None
         if not self.backbone.row_wise:
@@ -133,23 +87,27 @@ class PairRecommender(GeneralRecommender):
                 f"{reason}; use learner: adam"
             )
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> "PairRecommender":
         self._cache = None  # embeddings move while training
-        return super().train(mode)
+        super().train(mode)
+        return self
 
-    def load_state_dict(self, *args, **kwargs):
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         self._cache = None
         return super().load_state_dict(*args, **kwargs)
 
-    def tables(self):
+    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The backbone's embeddings, (U, D) and (I, D).
 
         A backbone that ends in half precision under autocast is widened to float32 here.
         """
-        return tuple(in_float32(*self.backbone.embed()))
+        user, item = in_float32(*self.backbone.embed())
+        return user, item
 
-    def embed(self, score=None):
-        """Embeddings as they are ranked by, (U, D) and (I, D): of unit length under cosine.
+    def embed(self, score: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two tables whose inner products are the scores, (U, D) and (I, D).
+
+        Their rows have unit length where scores are cosines.
 
         Args:
             score: "cosine" or "dot" in place of ``test_score``.
@@ -159,8 +117,13 @@ class PairRecommender(GeneralRecommender):
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 
-    def batch_inputs(self, interaction, tables, names):
-        """The named inputs of a batch, given :meth:`tables`."""
+    def batch_inputs(
+        self,
+        interaction: Any,
+        tables: tuple[torch.Tensor, torch.Tensor],
+        names: Collection[str],
+    ) -> BatchInputs:
+        """The named inputs of a batch, from :meth:`tables`."""
         users = interaction[self.USER_ID]
         return BatchInputs(
             names,
@@ -168,41 +131,51 @@ class PairRecommender(GeneralRecommender):
             interaction[self.ITEM_ID],
             tables,
             cosine=self.score == "cosine",
-            draw=lambda: self._draw(users),
+            draw=lambda: self.draw_negatives(users),
             positives=self.sampler.positives,
             sparse=self.sparse and self.training,
         )
 
-    def _draw(self, users):
+    def draw_negatives(self, users: torch.Tensor) -> Negatives:
+        """Fresh negatives for (B,) users: ids (B, M), or shared in blocks where ``block`` > 1."""
         if self.block == 1:
-            return self.sampler(users, self.n_negatives)
+            ids: torch.Tensor = self.sampler(users, self.n_negatives)
+            return ids
         return self.sampler.shared(users, self.n_negatives, self.block)
 
-    def calculate_loss(self, interaction):
-        """Mean loss of a batch of B positives, plus regularisation and the backbone's own term."""
+    def calculate_loss(self, interaction: Any) -> torch.Tensor:
+        """Mean loss of a batch of positives, plus regularisation and the backbone's own term."""
         inputs = self.batch_inputs(interaction, self.tables(), self.loss.inputs)
-        loss = self.loss(**inputs.select())
+        loss: torch.Tensor = self.loss(**inputs.select())
         if self.reg_weight:
             loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)
         if hasattr(self.backbone, "auxiliary_loss"):
             loss = loss + self.backbone.auxiliary_loss(inputs.users, inputs.items)
         return loss
 
-    def begin_epoch(self, epoch, train_data):
+    def epoch_view(self, train_data: Any) -> EpochView:
+        """The model as a loss may see it between epochs.
+
+        Args:
+            train_data: the loader of the training rows; None where only scores are asked for.
+        """
+        return EpochView(self, train_data)
+
+    def begin_epoch(self, epoch: int, train_data: Any) -> None:
         """Let the loss refresh its state before a training epoch; the trainer calls this."""
-        self.loss.begin_epoch(epoch, EpochView(self, train_data))
+        self.loss.begin_epoch(epoch, self.epoch_view(train_data))
 
-    def _regularizer(self, users, items):
-        """Half the squared length of the free vectors of the batch's users and positives, by row.
+    def _regularizer(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """Half the squared length of the batch's user and positive vectors, mean over rows.
 
-        As in LightGCN, on the vectors before propagation; the negatives are left out, since with M
-        of them per row nearly every item would be decayed in every step.
+        As in LightGCN, of the learned vectors, before propagation. Negatives are left out: with M
+        of them a row, nearly every item would be decayed in every step.
         """
         user = embedding(users, self.backbone.user_embedding.weight, sparse=self.sparse)
         item = embedding(items, self.backbone.item_embedding.weight, sparse=self.sparse)
         return (user.square().sum() + item.square().sum()) / (2 * len(users))
 
-    def _cached(self):
+    def _cached(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.training:
             return self.embed()
         if self._cache is None:
@@ -210,12 +183,12 @@ class PairRecommender(GeneralRecommender):
                 self._cache = self.embed()
         return self._cache
 
-    def predict(self, interaction):
+    def predict(self, interaction: Any) -> torch.Tensor:
         """Scores of (user, item) pairs, (B,)."""
         user, item = self._cached()
         return (user[interaction[self.USER_ID]] * item[interaction[self.ITEM_ID]]).sum(dim=1)
 
-    def full_sort_predict(self, interaction):
+    def full_sort_predict(self, interaction: Any) -> torch.Tensor:
         """Scores of all items for each user, flat, (B * I,), as RecBole expects."""
         user, item = self._cached()
         return (user[interaction[self.USER_ID]] @ item.T).view(-1)

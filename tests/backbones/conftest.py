@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from recbole_dsl.backbones.graph import with_values
 
@@ -24,6 +25,24 @@ def _exact(normalized):
     return exact
 
 
+def _layers(normalized):
+    """A function from (U + I, D) tables to layers 1 to L, the noise drawn for users, then items."""
+
+    def layers(layer, n_layers, eps=0.0):
+        found = []
+        for _ in range(n_layers):
+            layer = normalized @ layer
+            if eps:
+                noise = torch.cat(
+                    [torch.rand_like(side) for side in layer.split([N_USERS, N_ITEMS])]
+                )
+                layer = layer + eps * layer.detach().sign() * normalize(noise, dim=1)
+            found.append(layer)
+        return found
+
+    return layers
+
+
 @pytest.fixture
 def toy():
     """The data a backbone takes, ``data``, and the (U + I, U + I) adjacency in float64."""
@@ -42,6 +61,7 @@ def toy():
         degree=degree,
         normalized=normalized,
         exact=_exact(normalized),
+        layers=_layers(normalized),
     )
 
 

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torch.nn.functional import normalize
 
 from recbole_dsl.backbones import LightGCN
-from recbole_dsl.backbones.contrast import info_nce
+from recbole_dsl.backbones.contrastive import info_nce
 from recbole_dsl.backbones.xsimgcl import XSimGCL
 
 OPTIONS = dict(embedding_size=4, n_layers=3, lambda_=0.2, eps=0.1, temperature=0.1, layer_cl=2)
@@ -12,18 +11,6 @@ USERS, ITEMS = torch.tensor([1, 3, 1, 5]), torch.tensor([2, 2, 4, 1])
 
 def _model(toy, **changes):
     return XSimGCL(*toy.data, **{**OPTIONS, **changes})
-
-
-def _dense(toy, layer, n_layers, eps=0.0):
-    """The mean of layers 1 to L and the layers, the noise drawn for users, then for items."""
-    layers = []
-    for _ in range(n_layers):
-        layer = toy.normalized @ layer
-        if eps:
-            noise = torch.cat([torch.rand_like(side) for side in layer.split([6, 7])])
-            layer = layer + eps * layer.detach().sign() * normalize(noise, dim=1)
-        layers.append(layer)
-    return sum(layers) / n_layers, layers
 
 
 def test_shapes_and_state(toy):
@@ -50,7 +37,7 @@ def test_without_noise_it_is_lightgcn_without_layer_0(toy, training):
 def test_evaluation_is_clean_and_deterministic(toy, check_gradients):
     model = toy.exact(_model(toy)).eval()
     assert torch.equal(torch.cat(model.embed()), torch.cat(model.embed()))
-    check_gradients(model, lambda tables: _dense(toy, tables, 3)[0])
+    check_gradients(model, lambda tables: sum(toy.layers(tables, 3)) / 3)
 
 
 def test_training_moves_every_node_with_an_edge_by_eps_towards_its_signs(toy):
@@ -73,7 +60,7 @@ def test_training_embeddings_and_gradients_agree_with_a_dense_pass(toy, check_gr
 
     def expected(tables):
         torch.manual_seed(5)
-        return _dense(toy, tables, 3, eps=0.1)[0]
+        return sum(toy.layers(tables, 3, eps=0.1)) / 3
 
     model.embed = seeded
     check_gradients(model, expected)
@@ -87,7 +74,8 @@ def test_the_contrast_is_between_the_final_embeddings_and_one_layer(toy, layer_c
     model.embed()
     actual = model.auxiliary_loss(USERS, ITEMS)
     torch.manual_seed(5)
-    final, layers = _dense(toy, torch.cat(tables), 3, eps=0.1)
+    layers = toy.layers(torch.cat(tables), 3, eps=0.1)
+    final = sum(layers) / 3
     users, items = [1, 3, 5], [6 + 1, 6 + 2, 6 + 4]
     expected = 0.2 * sum(
         info_nce(final[n], layers[layer_cl - 1][n], temperature=0.1) for n in (users, items)

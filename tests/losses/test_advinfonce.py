@@ -125,7 +125,6 @@ def test_training_the_model_leaves_the_adversary_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tau": 0}, "tau must be > 0"),
         ({"positive_in_denominator": 1}, "positive_in_denominator must be True or False, got 1"),
         ({"adversarial_learning_rate": 0}, "adversarial_learning_rate must be > 0"),
         ({"adversarial_every": 0}, "adversarial_every must be an integer >= 1"),

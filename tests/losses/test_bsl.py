@@ -84,14 +84,6 @@ def test_users_of_another_length_are_refused():
         bsl_user_loss(pos, neg, users[:5], **TAUS)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"form": "group"}, "form must be one of 'row', 'user', got 'group'"),
-        ({"tau_pos": 0}, "tau_pos must be > 0, got 0"),
-        ({"tau_neg": -1.0}, "tau_neg must be > 0, got -1.0"),
-    ],
-)
-def test_bad_options_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
-        BSLLoss(**{"form": "row", **TAUS, **change})
+def test_unknown_forms_are_refused():
+    with pytest.raises(ValueError, match="form must be one of 'row', 'user', got 'group'"):
+        BSLLoss(form="group", **TAUS)

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from loss_cases import at_extremes
 from torch.nn.functional import normalize
 
 from recbole_dsl.losses.directau import DirectAULoss, direct_au_loss, uniformity
@@ -109,13 +110,7 @@ def test_a_single_row_is_its_alignment_alone_with_finite_gradients():
         assert bool(torch.isfinite(grad).all()) and bool((grad != 0).any())
 
 
-def test_gradcheck():
-    users, items = _vectors().requires_grad_(), _vectors().requires_grad_()
-    assert torch.autograd.gradcheck(lambda u, i: direct_au_loss(u, i, gamma=1.3), (users, items))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("sign", [1.0, -1.0])
+@at_extremes
 def test_finite_where_all_vectors_coincide_or_oppose(dtype, sign):
     users = torch.tensor([[1.0, 0.0]] * 4, dtype=dtype).requires_grad_()
     items = torch.tensor([[sign, 0.0]] * 4, dtype=dtype).requires_grad_()

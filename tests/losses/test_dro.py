@@ -1,10 +1,9 @@
-import inspect
 import math
 
 import pytest
 import torch
+from loss_cases import cosines, default_options
 
-from recbole_dsl import settings
 from recbole_dsl.losses import (
     RobustView,
     RowLoss,
@@ -15,14 +14,13 @@ from recbole_dsl.losses import (
     softmax_loss,
     worst_case,
 )
-from recbole_dsl.registry import LOSSES
+from recbole_dsl.models.registry import LOSSES
 
 OPTIONS = dict(tau=0.15, alpha=0.5, beta=-3.0, gamma=1.0, slate_size=4, clip=4.0)
 
 
 def _batch():
-    scores = torch.rand(6, 31, dtype=torch.float64) * 2 - 1
-    return scores[:, 0], scores[:, 1:], torch.rand(6, 30, dtype=torch.float64) * 2 - 1
+    return *cosines(6, 30), torch.rand(6, 30).double() * 2 - 1
 
 
 def _robust_value(case, tau):
@@ -130,9 +128,7 @@ def test_a_uniform_prior_has_entropy_log_m_and_a_large_temperature_leaves_it_alo
 
 def _viewed(name, **changes):
     """A loss with its default options, and tensors for all it asks for."""
-    values = settings.read_yaml(settings.properties_dir() / "loss" / f"{name}.yaml")
-    options = {key: values[key] for key in inspect.signature(LOSSES[name]).parameters}
-    loss = LOSSES[name](**{**options, **changes})
+    loss = LOSSES[name](**{**default_options(name), **changes})
     users, items = torch.tensor([1, 2, 3, 1, 2, 3]), torch.tensor([1, 2, 3, 4, 5, 6])
     loss.prepare(TrainingRows(users, items, 4, 40))
     if name == "SLatK":

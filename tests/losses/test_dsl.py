@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from loss_cases import cosines
 
 from recbole_dsl.losses import DSLLoss, dsl_loss, dsl_scales, softmax_loss
 
@@ -10,9 +11,8 @@ OFF = dict(FULL, alpha=0.0, beta=0.0, gamma=0.0)
 
 
 def _batch(rows=5, negatives=7, dtype=torch.float64):
-    scores = torch.rand(rows, negatives + 1, dtype=dtype) * 2 - 1
     similarity = torch.rand(rows, negatives, dtype=dtype) * 2 - 1
-    return scores[:, 0].clone(), scores[:, 1:].clone(), similarity
+    return *cosines(rows, negatives, dtype), similarity
 
 
 def _loop(pos, neg, sim, tau, alpha, beta, gamma, slate_size, clip):

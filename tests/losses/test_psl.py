@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from loss_cases import cosines
 
 from recbole_dsl.losses import PSLLoss, psl_loss, softmax_loss
 
@@ -17,12 +18,8 @@ def surrogate(request):
     return request.param
 
 
-def _batch(rows=4, negatives=6):
-    return torch.rand(rows).double() * 2 - 1, torch.rand(rows, negatives).double() * 2 - 1
-
-
 def test_agrees_with_a_plain_loop(surrogate):
-    pos, neg = _batch()
+    pos, neg = cosines(4, 6)
     expected = [
         math.log(sum(SIGMA[surrogate]((n - p) / 2) ** (2 / 0.3) for n in row) / 6)
         for p, row in zip(pos.tolist(), neg.tolist(), strict=True)
@@ -33,7 +30,7 @@ def test_agrees_with_a_plain_loop(surrogate):
 
 def test_agrees_with_softmax_loss_to_first_order(surrogate):
     """The difference shrinks with the square of the gaps, the loss with the gaps themselves."""
-    pos, neg = _batch()
+    pos, neg = cosines(4, 6)
     differences = []
     for scale in (1e-2, 1e-3):
         p, n = pos * scale, neg * scale
@@ -71,13 +68,7 @@ def test_relu_gives_no_gradient_to_a_negative_at_its_floor():
     assert neg.grad[0, 0] == 0 and neg.grad[0, 1] > 0
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"surrogate": "exp"}, "surrogate must be one of 'tanh', 'atan', 'relu', got 'exp'"),
-        ({"tau": 0}, "tau must be > 0, got 0"),
-    ],
-)
-def test_bad_options_are_refused(change, message):
+def test_unknown_surrogates_are_refused():
+    message = "surrogate must be one of 'tanh', 'atan', 'relu', got 'exp'"
     with pytest.raises(ValueError, match=message):
-        PSLLoss(**{"tau": 0.2, "surrogate": "tanh", **change})
+        PSLLoss(tau=0.2, surrogate="exp")

@@ -94,8 +94,6 @@ def test_quantiles_are_measured_every_few_epochs_without_the_padding_item():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tau": 0}, "tau must be > 0"),
-        ({"tau_weight": -1}, "tau_weight must be > 0, got -1"),
         ({"weight_gradient": 1}, "weight_gradient must be True or False, got 1"),
         ({"k": 0}, "k must be an integer >= 1, got 0"),
         ({"quantile_every": 0.5}, "quantile_every must be an integer >= 1, got 0.5"),

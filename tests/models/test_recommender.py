@@ -1,4 +1,4 @@
-"""The model layer: one contract for every backbone x loss."""
+"""The model of a backbone and a loss; test_matrix.py trains every one."""
 
 import pytest
 import torch
@@ -6,11 +6,11 @@ from recbole.data.interaction import Interaction
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import recbole_dsl
-from recbole_dsl.config import Config
-from recbole_dsl.data import load_dataset, split_dataset
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.config.run_config import Config
+from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.models.recommender import PairRecommender
-from recbole_dsl.registry import BACKBONES, LOSSES
-from recbole_dsl.settings import UsageError
+from recbole_dsl.models.registry import BACKBONES
 
 SMALL = {
     "embedding_size": 16,
@@ -25,30 +25,13 @@ SMALL = {
 }
 NEGATIVES = {"train_neg_sample_args": {"sample_num": 8}}
 
-# Every loss on MF and every backbone with two losses; test_matrix.py trains the whole product.
-PAIRS = [f"MF_{loss}" for loss in LOSSES]
-PAIRS += [f"{name}_{loss}" for name in BACKBONES if name != "MF" for loss in ("SL", "DSL")]
-
 
 def _model(name, dataset, **changes):
     settings = {**SMALL, **NEGATIVES, **changes}
     config = Config(name, dataset, config_dict=settings)
-    train = split_dataset(config, load_dataset(config))[0]
+    train = split_dataset(config, load_dataset(config)).train
     torch.manual_seed(0)
     return PairRecommender(config, train._dataset), next(iter(train))
-
-
-@pytest.mark.parametrize("name", PAIRS)
-def test_learns_a_checkerboard(name, checkerboard):
-    settings = {**SMALL, **NEGATIVES}
-    if name.endswith("LLPAUC"):
-        settings["alpha"] = 1.0  # less leaves the worst-scored positives unlearnt, by design
-        settings["beta"] = 1.0  # less looks at the hardest of 8 negatives alone
-    result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
-    # The held-out item is the only one of the user's parity that is not masked.
-    assert result["test"]["recall@1"] == 1.0
-    losses = [epoch["train_loss"] for epoch in result["epochs"]]
-    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("score", ["cosine", "dot"])
@@ -112,8 +95,29 @@ def test_the_backbones_own_term_is_added(checkerboard):
     assert torch.equal(users, batch["user_id"]) and torch.equal(items, batch["item_id"])
 
 
+@pytest.mark.parametrize("block", [1, 7])
+def test_negatives_are_drawn_in_the_blocks_of_the_setting(block, checkerboard):
+    args = {"sample_num": 8, "block": block}
+    model, batch = _model("MF_SL", checkerboard, train_neg_sample_args=args)
+    drawn = model.draw_negatives(batch["user_id"])
+    if block == 1:
+        assert drawn.shape == (50, 8)
+    else:
+        assert drawn.block == 7 and drawn.shared.shape == (8, 8)
+
+
+def test_what_evaluation_and_diagnostics_ask_of_the_model(checkerboard):
+    model, batch = _model("LightGCN_SL", checkerboard)
+    assert model.ranks_by_inner_product
+    users, items = model.eval().embed()
+    full = model.full_sort_predict(batch).view(len(batch), -1)
+    torch.testing.assert_close(full, users[batch["user_id"]] @ items.T)
+    _, scores = next(model.epoch_view(None).score_blocks())
+    torch.testing.assert_close(scores, users[1:] @ items.T)
+
+
 @pytest.mark.parametrize("block", [4, 1000])
-def test_shared_negatives_train_too(block, checkerboard, either_way):
+def test_shared_negatives_train_too(block, checkerboard, synchronous):
     settings = {**SMALL, "train_neg_sample_args": {"sample_num": 8, "block": block}}
     result = recbole_dsl.run("MF_DSL", checkerboard, config_dict=settings, saved=False)
     assert result["test"]["recall@1"] == 1.0
@@ -135,10 +139,10 @@ def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
     drawn = model.sampler.shared(few["user_id"], 8, 50)
-    model._draw = lambda users: drawn
+    model.draw_negatives = lambda users: drawn
     model.train().calculate_loss(few).backward()
     optimizer.step()
-    touched = {*few["item_id"].tolist(), *drawn.drawn.flatten().tolist(), *drawn.own.tolist()}
+    touched = {*few["item_id"].tolist(), *drawn.shared.flatten().tolist(), *drawn.own.tolist()}
     for old, new, ids in zip(
         before, model.parameters(), (set(few["user_id"].tolist()), touched), strict=True
     ):

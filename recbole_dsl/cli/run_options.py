@@ -1,0 +1,49 @@
+"""Options of the commands that train: which model, which dataset, which files of settings."""
+
+from recbole_dsl.cli.parser import Arguments, Option, as_files
+
+_DEFAULTS = {"model": "LightGCN_DSL", "dataset": "ml-100k"}
+
+MODEL = Option(
+    "model",
+    "<Backbone>_<Loss> such as LightGCN_DSL, a model of RecBole such as LightGCN or EASE, "
+    "package.module:Class for a model of your own, or <Backbone>_<package.module:Class> for a "
+    f"loss of your own (default: {_DEFAULTS['model']}, unless --config_files are given)",
+    value="NAME",
+    short="m",
+)
+DATASET = Option(
+    "dataset",
+    "a dataset in RecBole's atomic files, <data_path>/<name>/<name>.inter "
+    f"(default: {_DEFAULTS['dataset']}, which RecBole brings, unless --config_files are given)",
+    value="NAME",
+    short="d",
+)
+CONFIG_FILES = Option(
+    "config_files",
+    "YAML files of settings, separated by blanks; later ones win",
+    value='"A.yaml B.yaml"',
+    read=as_files,
+)
+ANY_SETTING = Option(
+    "KEY",
+    "any setting of RecBole or of the model (recbole_dsl settings NAME lists them), also written "
+    "--KEY VALUE; values are YAML",
+    value="VALUE",
+)
+LAYERS = """
+Later wins: RecBole's overall.yaml, properties/overall.yaml, the files of the model (pair, backbone,
+loss), those of the dataset, --config_files, the command line.
+"""
+
+
+def files_and_settings(given: Arguments) -> tuple[list[str], list[tuple[str, str]]]:
+    """What a run is asked for: the files of settings, and (key, text) of the command line.
+
+    Model and dataset have defaults only where no file is given, which may name them.
+    """
+    files = given.options.get("config_files", [])
+    pairs = [(key, given.options[key]) for key in _DEFAULTS if key in given.options]
+    if not files:
+        pairs += [(key, text) for key, text in _DEFAULTS.items() if key not in given.options]
+    return files, pairs + given.settings

@@ -1,0 +1,1 @@
+"""What every other folder may use: errors, checks, files, tensors, processes. Knows no RecBole."""

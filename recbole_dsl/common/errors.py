@@ -1,0 +1,37 @@
+"""Errors that end a command with one line, and the nearest known name to a wrong one."""
+
+import difflib
+from collections.abc import Collection
+
+
+class UsageError(ValueError):
+    """The user asked for something that cannot be done; str() is the one line to show."""
+
+
+def nearest(name: object, known: Collection[str]) -> str | None:
+    """The known name closest to name, without regard to case; None where none is close."""
+    folded = {str(k).lower(): k for k in known}
+    found = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(name: object, known: Collection[str]) -> str:
+    """``; did you mean X?`` with the :func:`nearest` known name, or an empty string."""
+    guess = nearest(name, known)
+    return f"; did you mean {guess}?" if guess else ""
+
+
+class NonFiniteLossError(RuntimeError):
+    """A training loss is not a finite number; str() says where, and what to try."""
+
+
+class ProcessError(RuntimeError):
+    """A process of the run died without raising; str() names it and says how it ended."""
+
+
+class NoWinnerError(RuntimeError):
+    """No trial of a study finished; str() gives the first one's error."""
+
+
+class NothingToSelectOnError(RuntimeError):
+    """Trials have no validation score; str() says why."""

@@ -1,0 +1,64 @@
+"""The defaults of a model: RecBole's property files and ours, and the order in which they win."""
+
+from pathlib import Path
+from typing import Any
+
+import recbole
+
+from recbole_dsl.common.property_files import SEARCH, properties_dir, read_yaml
+from recbole_dsl.config.layers import Layers
+from recbole_dsl.models.resolve import Model
+
+RECBOLE_PROPERTIES = Path(recbole.__file__).resolve().parent / "properties"
+
+
+class PropertyLayers(Layers):
+    """The property files of one model and one dataset as layers.
+
+    Attributes:
+        search: setting -> range, what the files propose for tuning; no settings of a run.
+        paths: the files read, lowest layer first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.search: dict[str, Any] = {}
+        self.paths: list[Path] = []
+
+    def add_recboles(self, path: Path) -> dict[str, Any]:
+        """Put a property file of RecBole's on top, ours for every model right over its own.
+
+        Returns:
+            What RecBole's file holds.
+        """
+        values = read_yaml(path)
+        self._add(f"RecBole {path.relative_to(RECBOLE_PROPERTIES)}", path, values)
+        if path.name == "overall.yaml":
+            self._add_ours("overall.yaml")
+        return values
+
+    def add_ours(self, spec: Model, dataset: str) -> None:
+        """Put our files of a model and a dataset on top; a pair's are shared with other pairs."""
+        if spec.is_pair:
+            self.add("model name", {"backbone": spec.backbone, "loss": spec.loss})
+            self._add_ours("pair.yaml")
+            self._add_ours(f"backbone/{spec.backbone}.yaml")
+            if spec.loss_yaml:
+                self._add_file(str(spec.loss_yaml), spec.loss_yaml)
+            else:
+                self._add_ours(f"loss/{spec.loss}.yaml")
+        self._add_ours(f"model/{spec.name}.yaml")
+        self._add_ours(f"dataset/{dataset}.yaml")
+
+    def _add_ours(self, name: str) -> None:
+        self._add_file(f"properties/{name}", properties_dir() / name)
+
+    def _add_file(self, label: str, path: Path) -> None:
+        if path.is_file():
+            values = read_yaml(path)
+            self.search.update(values.pop(SEARCH, {}))
+            self._add(label, path, values)
+
+    def _add(self, label: str, path: Path, values: dict[str, Any]) -> None:
+        self.paths.append(path)
+        self.add(label, values)

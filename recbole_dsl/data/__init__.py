@@ -1,0 +1,1 @@
+"""From files to batches: import, loading, splits, negative sampling, loaders."""

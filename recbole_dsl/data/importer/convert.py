@@ -1,0 +1,118 @@
+"""Interaction files in, RecBole's atomic files out."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.data.importer.atomic import write_atomic_files
+from recbole_dsl.data.importer.interactions import AUTO, Ids, choose_columns, read_interactions
+from recbole_dsl.data.importer.summary import summarise
+from recbole_dsl.data.importer.tables import Table, open_table
+
+_Path = str | os.PathLike[str]
+
+
+def import_interactions(
+    source: _Path | None = None,
+    *,
+    dataset: str,
+    train: _Path | None = None,
+    valid: _Path | None = None,
+    test: _Path | None = None,
+    data_path: _Path = "dataset",
+    user: str = AUTO,
+    item: str = AUTO,
+    rating: str | None = AUTO,
+    timestamp: str | None = AUTO,
+    header: bool = True,
+    sep: str | None = None,
+    encoding: str = "utf-8",
+    quotes: bool = True,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the atomic files of a dataset: all of them, or nothing where anything is wrong.
+
+    Args:
+        source: one file, for RecBole to split; or, instead,
+        train, valid, test: a ready split; valid may be left out.
+        dataset, data_path: the files go to ``<data_path>/<dataset>/``.
+        user, item, rating, timestamp: columns, "auto" to recognise them, None to leave out the
+            last two; numbers from 1 where header is False.
+        header, sep, encoding, quotes: see :func:`recbole_dsl.data.importer.tables.open_table`.
+        overwrite: whether files of the same name are replaced.
+    Returns:
+        A dict: ``files`` written, ``benchmark_filename`` (None without a split), ``columns`` of
+        each file, ``parts`` (name -> counts, "all" for them together), and the sentences
+        ``notes`` and ``warnings``.
+    Raises:
+        UsageError: anything that cannot be done, in one line.
+    """
+    sources = _sources(source, train=train, valid=valid, test=test)
+    targets = _targets(sources, str(dataset), Path(data_path), overwrite)
+    wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    tables = {name: open_table(p, sep, header, encoding, quotes) for name, p in sources.items()}
+    columns = {name: choose_columns(table, **wanted) for name, table in tables.items()}
+    _check_same_fields(tables, columns)
+    users, items = Ids(), Ids()
+    parts = {
+        name: read_interactions(table, columns[name], users, items)
+        for name, table in tables.items()
+    }
+    result = {
+        "files": [str(path) for path in targets.values()],
+        "benchmark_filename": list(parts) if source is None else None,
+        "columns": columns,
+        **summarise(parts, users, items),
+    }
+    try:
+        write_atomic_files(parts, targets, users.tokens, items.tokens)
+    except OSError as error:
+        raise UsageError(f"cannot write {Path(data_path) / dataset}: {error}") from error
+    return result
+
+
+def _sources(source: _Path | None, **split: _Path | None) -> dict[str, _Path]:
+    given = {name: path for name, path in split.items() if path is not None}
+    if source is not None and given:
+        raise UsageError(f"give either one file or --train and --test, not {source} and both")
+    if source is not None:
+        return {"all": source}
+    if not given:
+        raise UsageError("no file is given: FILE, or --train=FILE --test=FILE (see --help)")
+    for name in ("train", "test"):
+        if name not in given:
+            raise UsageError(
+                f"--{name}=FILE is missing beside {', '.join(f'--{n}' for n in given)}"
+            )
+    return given
+
+
+def _targets(
+    parts: Iterable[str], dataset: str, data_path: Path, overwrite: bool
+) -> dict[str, Path]:
+    if not re.fullmatch(r"[^./\\\s]([^/\\]*[^/\\\s])?", dataset):
+        raise UsageError(f"--dataset must be the name of a folder, got {dataset!r}")
+    if dataset == "ml-100k":
+        raise UsageError("RecBole reads its own copy of ml-100k, always: choose another --dataset")
+    folder = data_path / dataset
+    names = {part: "" if part == "all" else f".{part}" for part in parts}
+    targets = {part: folder / f"{dataset}{name}.inter" for part, name in names.items()}
+    there = [path.name for path in targets.values() if os.path.exists(path)]
+    if there and not overwrite:
+        raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
+    return targets
+
+
+def _check_same_fields(tables: dict[str, Table], columns: dict[str, dict[str, str]]) -> None:
+    """RecBole joins the parts of a split, so all have a rating or none, and so for timestamps."""
+    for role in ("rating", "timestamp"):
+        with_it = [name for name in columns if role in columns[name]]
+        without = [name for name in columns if role not in columns[name]]
+        if with_it and without:
+            raise UsageError(
+                f"{tables[with_it[0]].path} has a {role} ({columns[with_it[0]][role]}) and "
+                f"{tables[without[0]].path} has none: name it, or leave it out with --{role}=None"
+            )

@@ -1,0 +1,206 @@
+"""Interactions from tables: which columns hold them, and their rows as arrays of codes."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recbole_dsl.common.errors import UsageError, did_you_mean
+from recbole_dsl.data.importer.atomic import BadValue, Interactions, progress, token
+from recbole_dsl.data.importer.tables import Table, TextTable
+
+AUTO = "auto"  # a column to be recognised by its name
+
+# Without case, blanks, - and _; the first name that a file has wins.
+_USUAL = {
+    "user": [
+        "userid", "user", "uid", "userprocid", "useridx", "userindex", "usertoken", "reviewerid",
+        "customerid", "visitorid",
+    ],
+    "item": [
+        "itemid", "item", "iid", "itemprocid", "itemidx", "itemindex", "itemtoken", "asin",
+        "parentasin", "movieid", "productid", "bookid", "artistid", "songid", "trackid",
+        "businessid", "gameid", "videoid",
+    ],
+    "rating": ["rating", "ratings", "stars", "score", "overall"],
+    "timestamp": ["timestamp", "time", "ts", "unixreviewtime", "unixtime"],
+}  # fmt: skip
+_OPTIONAL = ("rating", "timestamp")
+
+
+def number(value: Any) -> float:
+    """A finite float.
+
+    Raises:
+        BadValue: it is not one.
+    """
+    try:
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise BadValue(value, "is not a number") from None
+    if not np.isfinite(result) or "_" in str(value):
+        raise BadValue(value, "is not a finite number")
+    return result
+
+
+class Ids(dict[str, int]):
+    """Codes 0, 1, ... of ids in order of appearance.
+
+    Only an id that is new is checked.
+
+    Attributes:
+        tokens: the ids by code.
+        trimmed: how many of them were read with blanks around them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[str] = []
+        self.trimmed = 0
+
+    def __missing__(self, value: str) -> int:
+        text = token(value)
+        code = self.get(text)
+        if code is None:
+            code = self[text] = len(self.tokens)
+            self.tokens.append(text)
+        if value != text:
+            self[value] = code
+            self.trimmed += 1
+        return code
+
+
+def choose_columns(table: Table, **wanted: str | None) -> dict[str, str]:
+    """``{"user": column, "item": column, ...}`` with the optional ones that are there.
+
+    Args:
+        table: of :func:`recbole_dsl.data.importer.tables.open_table`.
+        wanted: user, item, rating, timestamp; each a column, AUTO, or None to leave it out. In a
+            table without header AUTO is column 1 for users, 2 for items, and none else.
+    Raises:
+        UsageError: a column is not there, is there twice, or serves for two things.
+    """
+    if not table.header:
+        defaults = {"user": "1", "item": "2"}
+        wanted = {k: defaults.get(k) if v == AUTO else v for k, v in wanted.items()}
+    chosen: dict[str, str] = {}
+    for role, name in wanted.items():
+        if name is None and role not in _OPTIONAL:
+            raise UsageError(f"--{role} needs a column: every row has a user and an item")
+        if name is not None:
+            column = _recognise(table, role) if name == AUTO else _named(table, role, str(name))
+            if column is not None:
+                chosen[role] = column
+    for role, column in chosen.items():
+        other = next(r for r in chosen if chosen[r] == column)
+        if other != role:
+            raise UsageError(f"{table.path}: column {column!r} is both --{other} and --{role}")
+        if table.columns.count(column) > 1:
+            raise UsageError(f"{table.path} has more than one column {column!r}")
+    if isinstance(table, TextTable) and not table.header:
+        _check_first_line(table, chosen)
+    return chosen
+
+
+def _rank(name: str, role: str) -> int | None:
+    """Rank of a column's name among the usual ones, or None; an atomic file's type is no part."""
+    plain = re.sub(r":.*|[\W_]", "", name.lower())
+    return _USUAL[role].index(plain) if plain in _USUAL[role] else None
+
+
+def _check_first_line(table: TextTable, chosen: dict[str, str]) -> None:
+    """Names where ids should be, of both users and items, are a header after all."""
+    first = {role: table.first_line[int(chosen[role]) - 1] for role in ("user", "item")}
+    if all(_rank(name, role) is not None for role, name in first.items()):
+        raise UsageError(
+            f"{table.path}: the first line, {', '.join(table.first_line)}, is a header: "
+            "leave out --header=False"
+        )
+
+
+def _columns_of(table: Table) -> str:
+    names = ", ".join(table.columns)
+    hint = f", separator {table.sep!r}" if table.sep and len(table.columns) == 1 else ""
+    if any(re.fullmatch(r"[\d.]+", name) for name in table.columns):
+        hint += "; no header? --header=False"
+    return f"(columns: {names}{hint})"
+
+
+def _named(table: Table, role: str, name: str) -> str:
+    if name in table.columns:
+        return name
+    raise UsageError(
+        f"{table.path} has no column {name!r} for --{role} {_columns_of(table)}"
+        f"{did_you_mean(name, table.columns)}"
+    )
+
+
+def _recognise(table: Table, role: str) -> str | None:
+    ranks = {name: rank for name in table.columns if (rank := _rank(name, role)) is not None}
+    best = [column for column, rank in ranks.items() if rank == min(ranks.values())]
+    if len(best) > 1:
+        shown = " and ".join(map(repr, best))
+        raise UsageError(f"{table.path} has columns {shown}: choose with --{role}=COLUMN")
+    if best or role in _OPTIONAL:
+        return best[0] if best else None
+    hints = (did_you_mean(usual, table.columns) for usual in _USUAL[role])
+    raise UsageError(
+        f"{table.path} has no column that is known to hold {role}s {_columns_of(table)}: "
+        f"give --{role}=COLUMN{next(filter(None, hints), '')}"
+    )
+
+
+def read_interactions(
+    table: Table, columns: dict[str, str], users: Ids, items: Ids
+) -> Interactions:
+    """All rows of a table.
+
+    Args:
+        table: of :func:`recbole_dsl.data.importer.tables.open_table`.
+        columns: of :func:`choose_columns`.
+        users, items: Ids, which grow; shared by the files of one dataset.
+    Raises:
+        UsageError: no rows, or a value that cannot be used, with its line, column and value.
+    """
+    ids = {"user": users, "item": items}
+    parts: dict[str, list[npt.NDArray[Any]]] = {role: [] for role in columns}
+    with progress(f"reading {table.path}", table.size) as bar:
+        for before, chunk in table.chunks(list(columns.values())):
+            for (role, column), values in zip(columns.items(), chunk, strict=True):
+                try:
+                    parts[role].append(_column(values, ids.get(role)))
+                except BadValue as error:
+                    place = table.where(before + values.index(error.value))
+                    leave = f"; --{role}=None leaves the column out" * (role in _OPTIONAL)
+                    raise UsageError(
+                        f"{place}, column {column}: {role} {_shown(error.value)} {error}{leave}"
+                    ) from error
+            bar.update(table.done - bar.n)
+    if not parts["user"]:
+        raise UsageError(f"{table.path} has no rows")
+    return Interactions(**{role: np.concatenate(arrays) for role, arrays in parts.items()})
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _column(values: Sequence[Any], ids: Ids | None) -> npt.NDArray[Any]:
+    """A chunk's column as codes of ids, or as floats where ids is None."""
+    if ids is not None:
+        kinds = set(map(type, values))
+        if not kinds <= {str, int}:
+            bad = next(value for value in values if type(value) not in (str, int))
+            raise BadValue(bad, f"is a {type(bad).__name__}; ids must be text or integers")
+        texts = map(str, values) if int in kinds else values
+        return np.fromiter(map(ids.__getitem__, texts), np.int32, len(values))
+    try:
+        numbers = np.fromiter(map(float, values), np.float64, len(values))
+        clean = bool(np.isfinite(numbers).all())
+        clean = clean and not (isinstance(values[0], str) and "_" in "".join(values))
+    except (TypeError, ValueError, OverflowError):
+        clean = False
+    return numbers if clean else np.array([number(value) for value in values])

@@ -1,0 +1,1 @@
+"""Loaders of training positives and of validation and test users."""

@@ -1,0 +1,1 @@
+"""Negative sampling on the device. Knows no RecBole."""

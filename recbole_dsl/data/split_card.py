@@ -1,0 +1,72 @@
+"""What a split's parts hold: sizes, popularity, and how they were made, as data and in the log."""
+
+from collections.abc import Mapping
+from logging import getLogger
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.data.dataset import Dataset
+
+from recbole_dsl.data import splitting
+from recbole_dsl.data.splitting import options
+from recbole_dsl.data.splitting.statistics import popularity_line
+
+
+def sizes(parts: Mapping[str, Dataset | None]) -> dict[str, dict[str, int]]:
+    """Rows, users and items of each part: ``{"train": {"rows": ..., ...}, ...}``.
+
+    Args:
+        parts: name -> RecBole dataset, or None for an empty part.
+    """
+    found = {}
+    for name, part in parts.items():
+        if part is None:
+            found[name] = {"rows": 0, "users": 0, "items": 0}
+            continue
+        users, items = part.inter_feat[part.uid_field], part.inter_feat[part.iid_field]
+        found[name] = {
+            "rows": len(part),
+            "users": int(torch.bincount(users).count_nonzero()),
+            "items": int(torch.bincount(items).count_nonzero()),
+        }
+    return found
+
+
+def card(parts: Mapping[str, Dataset | None], notes: Mapping[str, Any]) -> dict[str, Any]:
+    """How a split was made and what its parts hold, as plain data.
+
+    Args:
+        parts: name -> RecBole dataset, or None for an empty part.
+        notes: of :class:`recbole_dsl.data.partition.Partition`.
+    Returns:
+        The notes, and ``popularity``: part -> :func:`recbole_dsl.data.splitting.describe`.
+    """
+    columns, rows, before = [], {}, 0
+    for name, part in parts.items():
+        size = 0 if part is None else len(part)
+        rows[name] = np.arange(before, before + size)
+        before += size
+        if part is not None and size:
+            feat = part.inter_feat
+            columns.append((feat[part.uid_field].numpy(), feat[part.iid_field].numpy()))
+    users, items = (np.concatenate(ids) for ids in zip(*columns, strict=True))
+    return {**notes, "popularity": splitting.describe(users, items, rows)}
+
+
+def log_sizes(sizes_of_parts: Mapping[str, Mapping[str, int]]) -> None:
+    """One line that says how large each part is, in rows, users and items."""
+    parts = ", ".join(
+        f"{name} {size['rows']:,} rows / {size['users']:,} users / {size['items']:,} items"
+        for name, size in sizes_of_parts.items()
+    )
+    getLogger().info(f"split: {parts}")
+
+
+def log_card(made: Mapping[str, Any]) -> None:
+    """A line on item popularity, and one on what was reserved or left out."""
+    logger = getLogger()
+    logger.info(popularity_line(made["popularity"]))
+    lines = options.left_out_lines(made.get("reserved", 0), made.get("left_out", {}))
+    if lines:
+        logger.info(f"split by seed {made['seed']}: {'; '.join(lines)}")

@@ -1,0 +1,208 @@
+"""A split as RecBole's atomic files, with a card that says how it was made."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recbole_dsl.common.errors import UsageError, did_you_mean
+from recbole_dsl.common.files import replacing
+from recbole_dsl.data.splitting import options
+from recbole_dsl.data.splitting.inter_file import InterFile
+from recbole_dsl.data.splitting.methods import (
+    Split,
+    popularity_split,
+    random_split,
+    temporal_split,
+)
+from recbole_dsl.data.splitting.statistics import describe
+
+NAMES = (*options.OWN, "RS")
+_COPIED = ("user", "item", "kg", "link", "net")  # files beside the interactions
+
+
+def write_split(
+    dataset: str,
+    split: str = "PS",
+    ratios: Sequence[float] = (0.7, 0.1, 0.2),
+    *,
+    split_seed: int = options.DEFAULT_SEED,
+    split_shift: float = 1.0,
+    test_sets: str | Sequence[str] | None = None,
+    output: str | None = None,
+    data_path: str | os.PathLike[str] = "dataset",
+    user: str = "user_id",
+    item: str = "item_id",
+    timestamp: str = "timestamp",
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Split ``<data_path>/<dataset>/<dataset>.inter`` into ``<output>.train.inter`` and so on.
+
+    Every line is copied as it is, in the order of the source. Of the same rows, settings and seed,
+    a run and this make the same PS or GT split; RS has the law of RecBole's RS, by user, with
+    random numbers of its own.
+
+    Args:
+        dataset: name; "ml-100k" is the one that RecBole brings, as for a run.
+        split, ratios, split_seed, split_shift, test_sets: as the settings of a run.
+        output: name of the dataset to make in data_path; None: <dataset>-<split>.
+        user, item, timestamp: columns; the last for GT only.
+        overwrite: whether files of the same name are replaced.
+    Returns:
+        dict: the card (what ``<output>.split.json`` holds), and ``files`` written.
+    Raises:
+        UsageError: anything that cannot be done, in one line; nothing has been written.
+    """
+    settings = _checked(split, ratios, split_seed, split_shift, test_sets)
+    source = _source(str(dataset), Path(data_path))
+    table = InterFile(source)
+    users, items, times = table.read(user, item, timestamp if split == "GT" else None)
+    usable = np.flatnonzero((users >= 0) & (items >= 0))
+    users, items = users[usable], items[usable]
+    times = None if times is None else times[usable]
+    try:
+        made = _split(split, users, items, times, ratios, settings)
+    except ValueError as error:
+        raise UsageError(f"{source}: split {split} cannot be made: {error}") from error
+    missing = table.rows - len(usable)
+    left_out = {"the source": {"no user or item": missing}} if missing else {}
+    card = {
+        "source": f"{dataset}.inter",
+        "source_rows": table.rows,
+        "split": {split: list(ratios)},
+        **settings,
+        "reserved": made.reserved,
+        "left_out": left_out | made.left_out,
+        "popularity": describe(users, items, made.parts),
+        "versions": {"numpy": np.__version__, "pandas": pd.__version__},
+    }
+    part = _part_of_rows(table.rows, [usable[rows] for rows in made.parts.values()])
+    name = f"{dataset}-{split.lower()}" if output is None else str(output)
+    targets = _targets(source, _folder(name, Path(data_path)), list(made.parts), card)
+    _write(targets, lambda files: table.copy(part, files), overwrite)
+    return {**card, "parts": list(made.parts), "files": [str(path) for path in targets]}
+
+
+def _checked(
+    split: str, ratios: Sequence[float], seed: int, shift: float, test_sets: object
+) -> dict[str, Any]:
+    """The options of a split's function, as they are on the card.
+
+    Raises:
+        UsageError: one of them is wrong, or does not go with another.
+    """
+    options.check_name(split, NAMES)
+    options.check_ratios(f"--ratios of {split}", ratios)
+    options.check_seed(seed)
+    options.check_shift(shift)
+    sets = options.resolve_test_sets(split, test_sets)
+    options.check_train_share(ratios, sets)
+    settings: dict[str, Any] = {"seed": seed}
+    if split == "PS":
+        settings["shift"] = shift
+    if split in options.OWN:
+        settings["test_sets"] = sets
+    return settings
+
+
+def _split(
+    name: str,
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    times: npt.NDArray[np.float64] | None,
+    ratios: Sequence[float],
+    settings: dict[str, Any],
+) -> Split:
+    if name == "PS":
+        return popularity_split(users, items, ratios, **settings)
+    if times is not None:
+        return temporal_split(users, items, times, ratios, **settings)
+    return random_split(users, items, ratios, **settings)
+
+
+def _part_of_rows(n_rows: int, parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int8]:
+    """(N,) number of the part of each row, -1 where it is in none."""
+    part = np.full(n_rows, -1, np.int8)
+    for number, rows in enumerate(parts):
+        part[rows] = number
+    return part
+
+
+def _targets(
+    source: Path, folder: Path, parts: Sequence[str], card: dict[str, Any]
+) -> dict[Path, bytes | Path | None]:
+    """Path -> what goes there: bytes, a file to copy, or None for the rows of the next part."""
+    name = folder.name
+    targets: dict[Path, bytes | Path | None] = {
+        folder / f"{name}.{part}.inter": None for part in parts
+    }
+    targets[folder / f"{name}.split.json"] = (json.dumps(card, indent=2) + "\n").encode()
+    if folder.resolve() != source.parent.resolve():
+        for suffix in _COPIED:
+            if (path := source.with_suffix(f".{suffix}")).is_file():
+                targets[folder / f"{name}.{suffix}"] = path
+    return targets
+
+
+def _source(dataset: str, data_path: Path) -> Path:
+    """The file to split."""
+    if dataset == "ml-100k":  # RecBole reads its own copy, always
+        recbole = importlib.util.find_spec("recbole")
+        if recbole is None or recbole.origin is None:
+            raise UsageError("ml-100k comes with RecBole, which is not installed")
+        data_path = Path(recbole.origin).parent / "dataset_example"
+    path = data_path / dataset / f"{dataset}.inter"
+    if not path.is_file():
+        known = [p.name for p in data_path.iterdir() if p.is_dir()] if data_path.is_dir() else []
+        raise UsageError(f"there is no file {path}{did_you_mean(dataset, ['ml-100k', *known])}")
+    return path
+
+
+def _folder(name: str, data_path: Path) -> Path:
+    """Where the files of the dataset to make go."""
+    if not re.fullmatch(r"[^./\\\s]([^/\\]*[^/\\\s])?", name):
+        raise UsageError(f"--output must be the name of a folder, got {name!r}")
+    if name == "ml-100k":
+        raise UsageError("RecBole reads its own copy of ml-100k, always: choose another --output")
+    return data_path / name
+
+
+def _write(
+    targets: Mapping[Path, bytes | Path | None],
+    copy_rows: Callable[[Sequence[BinaryIO]], None],
+    overwrite: bool,
+) -> None:
+    """Write the files of :func:`_targets`, all or none; copy_rows writes those of the parts."""
+    folder = next(iter(targets)).parent
+    there = [path.name for path in targets if path.exists()]
+    if there and not overwrite:
+        raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
+    try:
+        with replacing(targets) as temporary:
+            written = list(zip(temporary, targets.values(), strict=True))
+            _write_rows([path for path, content in written if content is None], copy_rows)
+            for path, content in written:
+                if isinstance(content, Path):
+                    shutil.copyfile(content, path)
+                elif content is not None:
+                    path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error}") from error
+
+
+def _write_rows(paths: Sequence[Path], copy_rows: Callable[[Sequence[BinaryIO]], None]) -> None:
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(path, "wb")) for path in paths]
+        copy_rows(files)
+        for file in files:
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""One run, and many: run, load, tune, benchmark."""

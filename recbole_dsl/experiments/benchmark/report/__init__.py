@@ -1,0 +1,1 @@
+"""What a benchmark's records say: tables, figures, tests of significance."""

@@ -1,0 +1,61 @@
+"""Diagnostics of trained models from their checkpoints, side by side on one page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recbole_dsl.common.files import check_writable, write_atomically
+from recbole_dsl.evaluation.diagnostics import page, report
+from recbole_dsl.evaluation.diagnostics.after_training import page_path
+from recbole_dsl.experiments.load_checkpoint import load
+from recbole_dsl.models.resolve import resolve_model
+from recbole_dsl.models.settings import check_has_diagnostics
+from recbole_dsl.training import checkpoint
+
+
+def diagnose_checkpoints(
+    paths: Sequence[str],
+    *,
+    rows: int = 100000,
+    output: str | Path | None = None,
+    device: str = "auto",
+) -> tuple[dict[str, Any], Path]:
+    """Diagnose checkpoints on one page; the numbers go to a JSON file beside it.
+
+    Args:
+        paths: of the checkpoints.
+        rows: how many training rows are measured at most, drawn at random.
+        output: the page; None: beside the first checkpoint.
+        device: auto, cpu or cuda:N.
+    Returns:
+        (label -> what :func:`report.diagnose` returns, path of the page).
+    Raises:
+        UsageError: no checkpoint of ours, a model without diagnostics, data that has changed.
+    """
+    output = Path(output) if output else page_path(Path(paths[0]))
+    check_writable(output)
+    for path in paths:  # before any data is read
+        spec = resolve_model(checkpoint.read(path)["model"])
+        check_has_diagnostics(f"{path}: {spec.name}", spec.loss)
+    models = []
+    for path in paths:
+        loaded = load(path, device)
+        models.append(report.diagnose(loaded.config, loaded.model, loaded.dataset, rows))
+    found = dict(zip(_labels(models, paths), models, strict=True))
+    page.write(output, found)
+    numbers = json.dumps(found, indent=2, allow_nan=False) + "\n"
+    write_atomically(
+        output.with_suffix(".json"), lambda temporary: temporary.write_text(numbers, "utf-8")
+    )
+    return found, output
+
+
+def _labels(models: Sequence[dict[str, Any]], paths: Sequence[str]) -> list[str]:
+    """The models' names; those that several have, with their file's."""
+    names = [one["model"] for one in models]
+    alike = [name for name in names if names.count(name) > 1]
+    return [
+        f"{name} ({path})" if name in alike else name
+        for name, path in zip(names, paths, strict=True)
+    ]

@@ -1,0 +1,207 @@
+"""Starting the processes of a run: RecBole's ``nproc`` and its companions, or torchrun.
+
+The command's own process checks the settings, holds the store in which the others find each other,
+waits for them and reports the first error; it trains nothing itself.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from recbole.trainer import Trainer
+from recbole.utils import get_trainer
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, spawn
+
+from recbole_dsl.common import distributed
+from recbole_dsl.common.distributed import World, world
+from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError
+from recbole_dsl.config.run_config import Config
+
+# How long processes of several machines try to reach the store of the first one.
+_STORE_TIMEOUT = timedelta(minutes=10)
+# Errors of a process that the command's own process raises again.
+_PASSED_ON: dict[str, type[Exception]] = {
+    error.__name__: error for error in (UsageError, NonFiniteLossError)
+}
+
+
+def by_torchrun() -> bool:
+    """Whether torchrun started this process, as one of several or alone."""
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
+@contextlib.contextmanager
+def torchrun_world() -> Iterator[None]:
+    """Be the process that torchrun's environment says, if it started this one."""
+    if not by_torchrun() or world().size > 1:
+        yield
+        return
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    place = World(*(int(os.environ[name]) for name in names))
+    with distributed.joined(place, init_method="env://"):
+        yield
+
+
+def n_processes(config: Config) -> int:
+    """How many processes the settings ask for, on all machines together."""
+    asked: int = config.layered["world_size"]
+    if asked == -1:
+        asked = config["nproc"]
+    return asked
+
+
+def to_be_launched(config: Config) -> bool:
+    """Whether the run's processes are still to be started, after a check that it can have several.
+
+    Raises:
+        UsageError: something the run asks for works in one process only.
+    """
+    several = n_processes(config) > 1
+    if several and by_torchrun():
+        raise UsageError(
+            f"nproc {config['nproc']} under torchrun, which starts the processes itself: leave "
+            "--nproc and --world_size out"
+        )
+    if several or world().size > 1:
+        _check_several(config)
+    return several and world().size == 1
+
+
+def _check_several(config: Config) -> None:
+    name = config["model"]
+    trainer = get_trainer(config["MODEL_TYPE"], name)
+    own_loop = trainer.fit is not Trainer.fit or trainer._train_epoch is not Trainer._train_epoch
+    if config["save_dataloaders"] or config["dataloaders_save_path"]:
+        raise UsageError("save_dataloaders and dataloaders_save_path need one process: --nproc=1")
+    if own_loop:
+        raise UsageError(
+            f"{name} has a training loop of its own, RecBole's {trainer.__name__}, which works in "
+            "one process: --nproc=1"
+        )
+    for key in ("clip_grad_norm", "enable_scaler"):
+        if not config.spec.is_pair and config[key]:
+            raise UsageError(
+                f"{key} is applied by RecBole to each process's own gradients, before they are "
+                f"averaged: leave it out for {name}, or use --nproc=1"
+            )
+
+
+def launch(
+    run: Callable[..., dict[str, Any]], config: Config, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Call ``run(**arguments)`` in the processes the settings ask for.
+
+    Processes are spawned: a script that calls this does so under ``if __name__ == "__main__":``.
+
+    Args:
+        run: a function of a module, which the processes import; it returns plain data.
+        config: settings. arguments: what pickle can store.
+    Returns:
+        What run returns in the first process of this machine.
+    Raises:
+        UsageError: the port is taken. UsageError, NonFiniteLossError: what run raised in a process.
+            ProcessError: a process was ended from outside. In each case all others are ended.
+    """
+    nproc, offset, size = config["nproc"], config["group_offset"], n_processes(config)
+    host, port = config["ip"], config["port"]
+    store = _open_store(host, port) if offset == 0 else None
+    address = (host, port if store is None else store.port)
+    places = [World(offset + rank, size, rank, nproc) for rank in range(nproc)]
+    with tempfile.TemporaryDirectory(prefix="recbole_dsl-") as name:
+        folder = Path(name)
+        context = spawn(_process, (run, arguments, places, address, folder), nproc, join=False)
+        # torch logs each process that it ends; the error below says all.
+        logging.getLogger(spawn.__module__).setLevel(logging.ERROR)
+        try:
+            while not context.join():
+                pass
+        except ProcessExitedException as error:
+            # Torch's threads abort a process now and then as it exits, which loses nothing.
+            if len(list(folder.glob("done.*"))) < nproc:
+                raise _passed_on(folder) or ProcessError(
+                    f"{_how_it_ended(error, nproc)}; the run has been stopped"
+                ) from error
+            logging.getLogger(__name__).warning(f"{_how_it_ended(error, nproc)}, after its work")
+        except ProcessRaisedException as error:  # perhaps because another one had gone
+            raise (_passed_on(folder) or error) from None
+        finally:
+            _end(context.processes)
+        result: dict[str, Any] = json.loads((folder / "result").read_text(encoding="utf-8"))
+        return result
+
+
+def _open_store(host: str, port: int | None) -> Any:
+    """The store, served from this process; on a free port where none is given."""
+    if port is not None:
+        with socket.socket() as probe:  # torch writes several lines about a port that is taken
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError as error:
+                raise UsageError(
+                    f"port {port} cannot be used: {error.strerror}; leave --port out for a free one"
+                ) from error
+    return _store(host, port or 0, is_master=True, wait_for_workers=False)
+
+
+def _store(host: str, port: int, **options: Any) -> Any:
+    # Not in the __all__ of torch.distributed.
+    return dist.TCPStore(host, port, **options)  # type: ignore[attr-defined]
+
+
+def _process(
+    local_rank: int,
+    run: Callable[..., dict[str, Any]],
+    arguments: Mapping[str, Any],
+    places: Sequence[World],
+    address: tuple[str, int],
+    folder: Path,
+) -> None:
+    """What each process does: join the others, run, leave result or error in the folder."""
+    store = _store(*address, is_master=False, timeout=_STORE_TIMEOUT)
+    try:
+        with distributed.joined(places[local_rank], store=store):
+            result = run(**arguments)
+            if local_rank == 0:
+                (folder / "result").write_text(json.dumps(result), encoding="utf-8")
+            (folder / f"done.{local_rank}").touch()
+    except tuple(_PASSED_ON.values()) as error:
+        # Written before the others can notice that this process is gone.
+        content = json.dumps([type(error).__name__, str(error)])
+        (folder / f"error.{local_rank}").write_text(content, encoding="utf-8")
+        raise
+
+
+def _passed_on(folder: Path) -> Exception | None:
+    """The error that a process has left in the folder, or None."""
+    for path in sorted(folder.glob("error.*")):
+        name, message = json.loads(path.read_text(encoding="utf-8"))
+        return _PASSED_ON[name](message)
+    return None
+
+
+def _how_it_ended(error: ProcessExitedException, nproc: int) -> str:
+    how = f"was ended by {error.signal_name}" if error.signal_name else f"ended: {error.exit_code}"
+    hint = ", often for lack of memory" if error.signal_name == "SIGKILL" else ""
+    return f"process {error.error_index} of {nproc} {how}{hint}"
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
+    """End what still runs, as after Ctrl-C."""
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
+    for process in processes:
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+            process.join()

@@ -1,0 +1,264 @@
+"""One run, from settings to result: what ``recbole.quick_start`` does, without ray."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from recbole.utils import init_seed
+
+from recbole_dsl.common import distributed, memory
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.files import check_writable
+from recbole_dsl.common.timing import Clock
+from recbole_dsl.config.run_config import Config
+from recbole_dsl.data import pipeline, split_card
+from recbole_dsl.evaluation import per_user
+from recbole_dsl.evaluation.diagnostics import after_training
+from recbole_dsl.evaluation.grouped_tests import GroupedTests
+from recbole_dsl.experiments import launch
+from recbole_dsl.experiments.determinism import deterministic
+from recbole_dsl.experiments.result import (
+    count_parameters,
+    noise_summary,
+    publish,
+    result_path,
+    versions,
+)
+from recbole_dsl.experiments.run_log import logged
+from recbole_dsl.training.trainer import trainer_class
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_file_list: Sequence[str] | None = None,
+    config_dict: Mapping[str, Any] | None = None,
+    saved: bool = True,
+    arguments: Iterable[tuple[str, str]] = (),
+    tested: bool = True,
+    after_validation: Callable[[int, float], object] | None = None,
+    command: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Train a model, choose its best epoch on validation, test that one.
+
+    Args:
+        model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``.
+        dataset: name of a dataset of atomic files.
+        config_file_list: paths of YAML files, later ones win.
+        config_dict: settings as a dict, over the files.
+        saved: whether to keep a checkpoint; without one, the last epoch is tested.
+        arguments: (key, text) pairs of the command line, over everything.
+        tested: whether the test rows are evaluated; False is for choosing between settings, and
+            leaves ``test`` empty.
+        after_validation: called with (epoch, score of valid_metric) after each validation; what it
+            raises ends the run. In one process only.
+        command: the words of the command line, with which the log begins; None: it begins with
+            model and dataset.
+
+    With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
+    ``if __name__ == "__main__":``.
+
+    Returns:
+        dict: what the result file holds, and RecBole's ``best_valid_score``,
+        ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
+    Raises:
+        UsageError: a setting is wrong; nothing has been written. NonFiniteLossError: training
+            diverged. ProcessError: one of several processes was killed.
+    """
+    memory.keep_large_blocks()
+    given: dict[str, Any] = dict(
+        model=model,
+        dataset=dataset,
+        config_file_list=config_file_list,
+        config_dict=config_dict,
+        arguments=list(arguments),
+    )
+    with launch.torchrun_world():
+        config = Config(**given)
+        if config["result_file"] is not None:
+            check_writable(str(config["result_file"]))
+        if launch.to_be_launched(config):
+            options = dict(saved=saved, tested=tested, command=command)
+            return launch.launch(run, config, {**given, **options})
+        with logged(config), deterministic(config):
+            started = time.perf_counter()
+            _log_start(config, command)
+            prepared = _prepare(config, tested=tested)
+            fitted = _fit(prepared, saved=saved, after_validation=after_validation)
+            return _report(prepared, fitted, saved=saved, tested=tested, started=started)
+
+
+def _log_start(config: Config, command: Sequence[str] | None) -> None:
+    logger = logging.getLogger()
+    logger.info(f"{config['model']} on {config['dataset']}" if command is None else command)
+    logger.info(config)
+    for warning in config.warnings:
+        logger.warning(warning)
+    logger.info(f"device: {config['device']} ({config.device_reason})")
+    processes = distributed.world().size
+    if processes > 1:
+        logger.info(f"processes: {processes}, through {distributed.backend(config['device'])}")
+
+
+# Prepare -----------------------------------------------------------------------------------------
+
+
+class Prepared(NamedTuple):
+    """What a run trains, and on what.
+
+    Attributes:
+        config: settings. data: the loaders of the parts, and what the split holds.
+        tests: test set -> RecBole's loader, or None for an empty part; {} where none is evaluated.
+        model: RecBole's or ours. trainer: RecBole's trainer of it, which records its epochs.
+        groups: evaluates test sets, with metrics by group.
+        noise: what was added to the training rows, for the result file, or None.
+    """
+
+    config: Config
+    data: pipeline.SplitData
+    tests: dict[str, Any]
+    model: torch.nn.Module
+    trainer: Any
+    groups: GroupedTests
+    noise: dict[str, Any] | None
+
+
+def _prepare(config: Config, *, tested: bool) -> Prepared:
+    """Read the data and build model and trainer; nothing is trained or written.
+
+    Raises:
+        UsageError: data, split or groups cannot be had as the settings ask.
+    """
+    if config["device"].type == "cuda":
+        torch.cuda.set_device(config["device"])  # what NCCL takes for this process's GPU
+    data, fingerprint = _read(config)
+    clock = Clock()
+    init_seed(config["seed"], config["reproducibility"])
+    model = config.model_class(config, data.train._dataset).to(config["device"])
+    clock.done("model")
+    logging.getLogger().info(model)
+    trainer = trainer_class(config)(config, model)
+    trainer.extra_state = {"fingerprint": fingerprint}
+    noise = noise_summary(data, model)
+    groups = GroupedTests(config, data.train)  # here, so that a mistake in it costs no training
+    if distributed.world().size > 1:  # from here on, negatives, noise and dropout differ
+        init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
+    tests = data.tests if tested else {}
+    return Prepared(config, data, tests, model, trainer, groups, noise)
+
+
+def _read(config: Config) -> tuple[pipeline.SplitData, str]:
+    """The loaders, and the fingerprint of the training rows, the same in all processes."""
+    with distributed.first_on_machine():  # it downloads and caches, the others read
+        whole = pipeline.load_dataset(config)
+    logging.getLogger().info(whole)
+    data = pipeline.split_dataset(config, whole)
+    split_card.log_sizes(data.summary)
+    fingerprint = pipeline.fingerprint(data.train)
+    if len(set(distributed.from_all(fingerprint))) > 1:
+        raise UsageError(f"dataset {config['dataset']!r}: processes have read different rows")
+    split_card.log_card(data.card)
+    return data, fingerprint
+
+
+# Fit ---------------------------------------------------------------------------------------------
+
+
+class Fitted(NamedTuple):
+    """What training and test gave.
+
+    Attributes:
+        best_score: RecBole's ``best_valid_score``, infinite where there was no validation.
+        tests: test set -> its metrics, of groups too, or None for an empty part.
+        by_user: test set -> its users and their metrics, where ``user_metrics`` asks for them.
+    """
+
+    best_score: float
+    tests: dict[str, dict[str, float] | None]
+    by_user: dict[str, dict[str, np.ndarray]] | None
+
+
+def _fit(
+    prepared: Prepared, *, saved: bool, after_validation: Callable[[int, float], object] | None
+) -> Fitted:
+    """Train the model, then evaluate the test sets with the weights of its best epoch."""
+    config, data, trainer = prepared.config, prepared.data, prepared.trainer
+    show_progress = config["show_progress"] and sys.stderr.isatty() and distributed.world().main
+    callback = {} if after_validation is None else {"callback_fn": after_validation}
+    try:
+        best_score, _ = trainer.fit(
+            data.train, data.valid, saved=saved, show_progress=show_progress, **callback
+        )
+        tests, by_user = _test(prepared, load_best_model=saved, show_progress=show_progress)
+    finally:
+        trainer.tensorboard.close()
+    return Fitted(best_score, tests, by_user)
+
+
+def _test(
+    prepared: Prepared, **options: Any
+) -> tuple[dict[str, dict[str, float] | None], dict[str, dict[str, np.ndarray]] | None]:
+    """Evaluate the test sets; options are those of ``trainer.measure``."""
+    measures, by_user_asked = prepared.groups.measures, prepared.config["user_metrics"]
+    metrics, by_user = {}, {}
+    for name, test in prepared.tests.items():
+        metrics[name], struct = prepared.trainer.measure(test, measures, **options)
+        if by_user_asked and struct is not None:
+            values = per_user.values_by_user(measures.evaluator.metric_class.values(), struct)
+            by_user[name] = {"users": per_user.users_of(test), **values}
+    return metrics, by_user if by_user_asked else None
+
+
+# Report ------------------------------------------------------------------------------------------
+
+
+def _report(
+    prepared: Prepared, fitted: Fitted, *, saved: bool, tested: bool, started: float
+) -> dict[str, Any]:
+    """Write and log the result of a run; what :func:`run` returns."""
+    config, data, _, model, trainer, groups, noise = prepared
+    result = {
+        "model": config["model"],
+        "dataset": config["dataset"],
+        "splits": data.summary,
+        "split_card": data.card,
+        "train_noise": noise,
+        "settings": config.settings(),
+        "seed": config["seed"],
+        "versions": versions(),
+        "parameters": count_parameters(config, model),
+        "epochs": trainer.recorder.epochs_done,
+        "best_epoch": trainer.recorder.best_epoch,
+        "valid": trainer.recorder.best_valid,
+        "test": None,
+        "seconds": time.perf_counter() - started,
+        "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
+        "world_size": distributed.world().size,
+        "backend": distributed.backend(config["device"]),
+        "checkpoint": trainer.saved_model_file if saved else None,
+    }
+    overall = {name: groups.overall(metrics) for name, metrics in fitted.tests.items()}
+    result["test"] = next(iter(overall.values()), None)
+    if len(overall) > 1:
+        result["tests"] = overall
+    if config["group_metrics"] and tested:
+        result["groups"] = groups.report(fitted.tests)
+    path = result_path(config, trainer.saved_model_file, saved)
+    if config["diagnostics"]:
+        if saved and not any(fitted.tests.values()):
+            trainer.load(trainer.saved_model_file)  # no test has loaded the best epoch's weights
+        result["diagnostics"] = after_training.diagnose(config, model, data.train._dataset, path)
+    if distributed.world().main:
+        publish(config, path, result, fitted.by_user)
+    return {
+        **result,
+        "best_valid_score": fitted.best_score if math.isfinite(fitted.best_score) else None,
+        "valid_score_bigger": config["valid_metric_bigger"],
+        "best_valid_result": trainer.recorder.best_valid,
+        "test_result": result["test"],
+    }

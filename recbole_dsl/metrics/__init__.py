@@ -1,1 +1,0 @@
-"""Metrics that RecBole lacks, as functions of arrays. Knows nothing of RecBole."""

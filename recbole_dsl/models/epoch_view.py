@@ -1,0 +1,46 @@
+"""What a loss may see of the model between two epochs, without gradient."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+_SCORES = 1 << 25  # scores of one block: 128 MiB in float32
+
+
+class EpochView:
+    """The model as it stands before a training epoch.
+
+    Args:
+        model: a :class:`recbole_dsl.models.recommender.PairRecommender`.
+        train_data: the loader of the training rows; None where only scores are asked for.
+    """
+
+    def __init__(self, model: Any, train_data: Any) -> None:
+        self._model, self._train_data = model, train_data
+
+    @torch.no_grad()
+    def _embed(
+        self, embed: Callable[[], tuple[torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        training = self._model.training
+        self._model.eval()  # without the noise or dropout of training
+        tables = embed()
+        self._model.train(training)
+        return tables
+
+    def score_blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yields (user ids (b,), scores (b, I)), each user once; column 0 is the padding item."""
+        users, items = self._embed(lambda: self._model.embed(self._model.score))
+        size = max(_SCORES // len(items), 1)
+        for ids in torch.arange(1, len(users), device=users.device).split(size):
+            yield ids, users[ids] @ items.T
+
+    def batches(self, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+        """Yields the named inputs of each batch of one pass over the training rows."""
+        tables = self._embed(self._model.tables)
+        for interaction in self._train_data:
+            interaction = interaction.to(self._model.device)
+            with torch.no_grad():
+                inputs = self._model.batch_inputs(interaction, tables, names).select()
+            yield inputs

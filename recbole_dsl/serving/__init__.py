@@ -1,0 +1,1 @@
+"""A trained model without RecBole or its data. Nothing is here yet."""

@@ -1,0 +1,1 @@
+"""Trainers, epochs, optimizers and checkpoints."""

@@ -1,0 +1,36 @@
+"""The trainer of a ``<Backbone>_<Loss>``."""
+
+import time
+from typing import Any
+
+import torch
+
+from recbole_dsl.common import distributed
+from recbole_dsl.data.loaders import sharding
+from recbole_dsl.training.base_trainer import BaseTrainer
+from recbole_dsl.training.epoch import train_epoch
+from recbole_dsl.training.optimizer import fused
+
+
+class PairTrainer(BaseTrainer):
+    """Trains by our own loop over the batches, with a fused optimizer where torch has one."""
+
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+        return fused(super()._build_optimizer(**kwargs))
+
+    def _train_epoch(
+        self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
+    ) -> float:
+        """An epoch; in several processes its loss is the mean over the processes."""
+        started = time.perf_counter()
+        sharding.start_epoch(train_data, epoch_idx)
+        # All processes go over all rows here, so that the main one's state is that of one process.
+        with sharding.whole(train_data):
+            self.model.begin_epoch(epoch_idx, train_data)
+        self.copy_state_from_main()
+        own_loss = train_epoch(self, train_data, epoch_idx, show_progress)
+        buffers = dict(self.model.loss.named_buffers())
+        distributed.add_up(buffers[name] for name in self.model.loss.row_sums)
+        loss: float = sum(distributed.from_all(own_loss)) / distributed.world().size
+        self.recorder.epoch_trained(epoch_idx, loss, time.perf_counter() - started)
+        return loss

@@ -1,0 +1,22 @@
+from recbole_dsl.cli import list_models
+from recbole_dsl.common.property_files import properties_dir
+from recbole_dsl.models.registry import BACKBONES, LOSSES
+
+
+def test_list_shows_every_name_with_paper_and_a_file_that_exists(capsys):
+    assert list_models.main([]) == 0
+    text = capsys.readouterr().out
+    for folder, table in (("loss", LOSSES), ("backbone", BACKBONES)):
+        for name, item in table.items():
+            path = f"properties/{folder}/{name}.yaml"
+            assert path in text and item.paper in text
+            assert (properties_dir() / folder / f"{name}.yaml").is_file()
+    assert max(map(len, text.splitlines())) <= 110
+    for name in [*BACKBONES, *LOSSES, "BPR", "EASE", "MultiVAE", "SimpleX", "NGCF"]:
+        assert name in text.split()
+
+
+def test_list_takes_nothing(capsys):
+    assert list_models.main(["LightGCN"]) == 2
+    assert list_models.main(["--model=LightGCN"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2

@@ -1,0 +1,99 @@
+"""A loss of one's own as the README shows it: one file, one YAML, a name or a registry line."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from quick import QUICK_PAIR, ROOT, SCRIPT
+
+import recbole_dsl
+from recbole_dsl.common import property_files
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.config import property_layers
+from recbole_dsl.config.run_config import Config
+from recbole_dsl.models import registry
+
+QUICK = {**QUICK_PAIR, "epochs": 2}
+
+
+def _from_readme():
+    """The two files of the README's recipe: name -> text."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Add a loss", 1)[1]
+    blocks = re.findall(r"```(?:python|yaml)\n# (hinge\.\w+)\n(.*?)```", text, flags=re.DOTALL)
+    assert [name for name, _ in blocks] == ["hinge.py", "hinge.yaml"]
+    return dict(blocks)
+
+
+@pytest.fixture
+def hinge(own_folder, monkeypatch):
+    """The recipe's files in a scratch folder, which is the current one."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    for name, text in _from_readme().items():
+        (own_folder / name).write_text(text, encoding="utf-8")
+    yield own_folder
+    sys.modules.pop("hinge", None)
+
+
+def test_runs_by_module_and_class_and_loads_again(hinge):
+    result = recbole_dsl.run("LightGCN_hinge:HingeLoss", "ml-100k", config_dict=QUICK)
+    assert result["model"] == "LightGCN_HingeLoss"
+    margin = result["settings"]["margin"]
+    assert margin["value"] == 0.3 and margin["from"].endswith("hinge.yaml")
+    assert result["epochs"][1]["train_loss"] < result["epochs"][0]["train_loss"]
+    loaded = recbole_dsl.load(result["checkpoint"])
+    assert type(loaded.model.loss).__name__ == "HingeLoss"
+
+
+def test_runs_from_the_command_line(hinge):
+    command = [sys.executable, str(SCRIPT), "--model=MF_hinge:HingeLoss"]
+    flags = ["--epochs=1", "--margin=0.5", "--train_batch_size=8192", "--embedding_size=8"]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, cwd=hinge)
+    assert done.returncode == 0, done.stderr
+    assert "MF_HingeLoss on ml-100k" in done.stdout + done.stderr
+    done = subprocess.run([*command, "--margin=-1"], capture_output=True, text=True, cwd=hinge)
+    assert done.returncode == 2
+    assert done.stderr == "error: MF_HingeLoss: margin must be > 0, got -1\n"
+
+
+def test_runs_by_a_line_in_the_registry(hinge, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(hinge)
+    import hinge as module
+
+    properties = tmp_path / "properties"
+    source = property_files.properties_dir()
+    for path in source.rglob("*.yaml"):
+        target = properties / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    (properties / "loss" / "Hinge.yaml").write_text((hinge / "hinge.yaml").read_text())
+    monkeypatch.setattr(property_layers, "properties_dir", lambda: properties)
+    monkeypatch.setitem(registry.LOSSES, "Hinge", module.HingeLoss)
+    result = recbole_dsl.run("MF_Hinge", "ml-100k", config_dict=QUICK, saved=False)
+    assert result["settings"]["margin"] == {"value": 0.3, "from": "properties/loss/Hinge.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("MF_hinge:HingLoss", "hinge has no RowLoss 'HingLoss'; did you mean HingeLoss?"),
+        ("MF_hing:HingeLoss", "cannot import hing: No module named 'hing'"),
+        ("MX_hinge:HingeLoss", "cannot import MX_hinge"),
+    ],
+)
+def test_a_wrong_name_gets_one_line(target, message, hinge):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Config(target, "ml-100k")
+
+
+def test_an_option_without_a_value_names_it(hinge):
+    (hinge / "hinge.yaml").write_text("score: cosine\n")
+    with pytest.raises(UsageError, match="MF_HingeLoss: setting 'margin' is missing"):
+        Config("MF_hinge:HingeLoss", "ml-100k")
+
+
+def test_an_input_that_nobody_offers_gets_the_nearest_name(hinge):
+    path = hinge / "hinge.py"
+    path.write_text(path.read_text().replace("paper =", 'inputs = ("pos", "negs")\n    paper ='))
+    with pytest.raises(UsageError, match="the loss asks for 'negs', .*did you mean neg"):
+        Config("MF_hinge:HingeLoss", "ml-100k")
