@@ -1,7 +1,5 @@
 """``recbole_dsl benchmark``: models x datasets x seeds under one protocol, and a report."""
 
-from collections.abc import Sequence
-
 from recbole_dsl.cli.benchmark_options import OPTIONS, benchmark_request
 from recbole_dsl.cli.command import Command
 from recbole_dsl.cli.parser import Arguments, Option
@@ -86,7 +84,4 @@ COMMAND = Command(
     interrupted="nothing was run",
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

@@ -1,6 +1,5 @@
 """``recbole_dsl diagnose``: what the losses of trained models do, by item popularity."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from recbole_dsl.cli.command import Command
@@ -68,7 +67,4 @@ COMMAND = Command(
     work=_work,
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

@@ -1,6 +1,5 @@
 """``recbole_dsl import``: interaction files as RecBole's atomic files."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from recbole_dsl.cli.command import Command
@@ -114,7 +113,4 @@ COMMAND = Command(
     work=_work,
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

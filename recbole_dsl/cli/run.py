@@ -1,7 +1,6 @@
 """``recbole_dsl run``, also ``python run_recbole_dsl.py``: one training with its test."""
 
 import sys
-from collections.abc import Sequence
 
 from recbole_dsl.cli import list_models
 from recbole_dsl.cli.command import Command
@@ -69,7 +68,4 @@ COMMAND = Command(
     interrupted="the best checkpoint so far is kept",
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

@@ -110,7 +110,4 @@ COMMAND = Command(
     work=_work,
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

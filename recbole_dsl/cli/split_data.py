@@ -1,6 +1,6 @@
 """``recbole_dsl split``: a dataset's parts as RecBole's atomic files, and a card of the split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from recbole_dsl.cli.command import Command
@@ -107,7 +107,4 @@ COMMAND = Command(
     work=_work,
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

@@ -1,7 +1,7 @@
 """``recbole_dsl tune``: the settings of a model with the best validation score."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from recbole_dsl.cli.command import PROGRAM, Command
@@ -152,7 +152,4 @@ COMMAND = Command(
     interrupted="the finished trials are kept, and the same command goes on from there",
 )
 
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return COMMAND.run(words)
+main = COMMAND.run

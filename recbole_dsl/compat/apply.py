@@ -6,7 +6,7 @@ it can go. They help RecBole's own models too: call :func:`apply` at the top of 
 
 import importlib.metadata
 
-from recbole_dsl.compat.library_versions import (
+from recbole_dsl.compat.dependency_fixes import (
     harmless_warnings,
     numpy_aliases,
     pandas_agg,

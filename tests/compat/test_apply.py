@@ -33,12 +33,12 @@ def test_another_recbole_is_refused_and_a_missing_one_explained(monkeypatch):
         apply()
 
 
-def test_importing_the_room_changes_nothing():
+def test_importing_compat_changes_nothing():
     """RecBole is not even imported; NumPy's dropped names and warnings stay as they were."""
     code = (
         "import sys, warnings, numpy, pandas, torch, scipy.sparse; "
         "dok = scipy.sparse.dok_matrix; before = warnings.filters[:], set(vars(dok)); "
-        "from recbole_dsl.compat import apply, library_versions, recbole_fixes, recbole_import; "
+        "from recbole_dsl.compat import apply, dependency_fixes, recbole_fixes, recbole_import; "
         "assert not any('recbole' == name.split('.')[0] for name in sys.modules); "
         "assert 'float' not in vars(numpy); "
         "assert (warnings.filters, set(vars(dok))) == before"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from odd_shop import HEADER, write_shop
 from recbole.config import Config as RecBoleConfig
 from recbole.data import create_dataset
 
@@ -16,22 +17,10 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.data.splitting import inter_file, options, write_files
 from recbole_dsl.data.splitting.write_files import write_split
 
-HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-
 
 @pytest.fixture
 def shop(own_folder):
-    """dataset/shop: 600 rows with odd ids and numbers, and a table of items."""
-    rng = np.random.default_rng(0)
-    home = own_folder / "dataset" / "shop"
-    home.mkdir(parents=True)
-    lines = [
-        f"00{rng.integers(20)}\té {rng.integers(1, 9) ** 2}\t{rating}.50\t{9 * 10**8 + row}.25\n"
-        for row, rating in enumerate(rng.integers(1, 6, 600))
-    ]
-    (home / "shop.inter").write_text(HEADER + "".join(lines), encoding="utf-8")
-    (home / "shop.item").write_text("item_id:token\tcolour:token\né 4\tred\n", encoding="utf-8")
-    return lines
+    return write_shop(own_folder)
 
 
 def _lines(name, part):

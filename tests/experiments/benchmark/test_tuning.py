@@ -38,19 +38,6 @@ def quick(tiny, own_folder, monkeypatch):
     workers_in_this_process(monkeypatch)
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """The arguments of every trial and run, as they begin."""
-    made, real = [], single_run.run
-
-    def run(*places, **arguments):
-        made.append(arguments)
-        return real(*places, **arguments)
-
-    monkeypatch.setattr(single_run, "run", run)
-    return made
-
-
 def _trials(made):
     return [given for given in made if given.get("tested") is False]
 
@@ -65,7 +52,7 @@ def _budgets(folder="out"):
 
 
 def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_nothing(
-    quick, trained, capsys
+    quick, runs, capsys
 ):
     assert benchmark.main(ASKED) == 0
     said = capsys.readouterr()
@@ -75,7 +62,7 @@ def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_n
         assert counted == {"asked": 2, "complete": 2, "pruned": 0, "failed": 0}
         assert budgets[label]["seconds"] > 0
     assert budgets["Pop"]["trials"]["asked"] == 0 and budgets["Pop"]["why_not"] == "no ranges"
-    trials = _trials(trained)
+    trials = _trials(runs)
     assert len(trials) == 4 and {given["config_dict"]["seed"] for given in trials} == {3}
     assert {given["config_dict"]["split_seed"] for given in trials} == {2020}
     records = _records()
@@ -85,7 +72,7 @@ def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_n
         assert record["tuning"]["best"] == best
         for name, value in best.items():
             assert f"--{name}={json.dumps(value)}" in record["command"]
-        if record["seed"] == 3 and best:  # trained as the winning trial was
+        if record["seed"] == 3 and best:  # runs as the winning trial was
             assert record["valid"]["ndcg@5"] == budgets[record["label"]]["valid"]
     assert "tuned BPR on tiny: ndcg@5" in said.err
 
@@ -95,7 +82,7 @@ def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_n
 
     # One more trial each is added to the two that are there.
     assert benchmark.main([*ASKED[:-1], "--tune=3"]) == 0
-    assert len(_trials(trained)) == 6 and _budgets()["BPR"]["trials"]["complete"] == 3
+    assert len(_trials(runs)) == 6 and _budgets()["BPR"]["trials"]["complete"] == 3
     assert len(list(Path("out/tuning").iterdir())) == 2
 
 
@@ -120,14 +107,14 @@ def test_the_report_says_what_each_model_got(quick, capsys):
 
 
 def test_a_benchmark_that_is_stopped_while_it_tunes_goes_on_and_finds_the_same(
-    quick, trained, monkeypatch, capsys
+    quick, runs, monkeypatch, capsys
 ):
     assert benchmark.main([w for w in SHORT if w != "--output=out"] + ["--output=whole"]) == 0
     wanted = _budgets("whole")
-    counting, trained[:] = single_run.run, []
+    counting, runs[:] = single_run.run, []
 
     def run(*places, **arguments):
-        if len(_trials(trained)) == 3:  # in the second trial of the second model
+        if len(_trials(runs)) == 3:  # in the second trial of the second model
             raise KeyboardInterrupt
         return counting(*places, **arguments)
 
@@ -135,9 +122,9 @@ def test_a_benchmark_that_is_stopped_while_it_tunes_goes_on_and_finds_the_same(
         patch.setattr(single_run, "run", run)
         assert benchmark.main(SHORT) == 130
     assert "stopped; the same command goes on from here" in capsys.readouterr().err
-    assert not Path("out/plan.json").exists() and len(_trials(trained)) == 3
+    assert not Path("out/plan.json").exists() and len(_trials(runs)) == 3
     assert benchmark.main(SHORT) == 0
-    assert len(_trials(trained)) == 4
+    assert len(_trials(runs)) == 4
     for label, found in _budgets().items():
         assert found["best"] == wanted[label]["best"]
         assert found.get("valid") == wanted[label].get("valid")
@@ -180,7 +167,7 @@ def _stored():
 
 
 def test_a_study_without_a_winner_fails_alone_and_is_tried_again_when_asked(
-    quick, trained, monkeypatch, capsys
+    quick, runs, monkeypatch, capsys
 ):
     counting = single_run.run
 
@@ -196,10 +183,10 @@ def test_a_study_without_a_winner_fails_alone_and_is_tried_again_when_asked(
     assert error in capsys.readouterr().err
     assert {record["label"] for record in _records()} == {"MF_SL", "Pop"}
     assert "failed, see below" in Path("out/table.md").read_text()
-    trained.clear()
-    assert benchmark.main(ASKED) == 1 and trained == []
+    runs.clear()
+    assert benchmark.main(ASKED) == 1 and runs == []
     assert benchmark.main([*ASKED, "--retry_failed"]) == 0
-    assert len(_trials(trained)) == 2 and len(_records()) == 6
+    assert len(_trials(runs)) == 2 and len(_records()) == 6
 
 
 @pytest.mark.parametrize(

@@ -20,19 +20,6 @@ from recbole_dsl.experiments.tuning import tune
 from recbole_dsl.experiments.tuning.plan import make_plan
 
 
-@pytest.fixture
-def runs(monkeypatch):
-    """The arguments of every run that is made."""
-    made, real = [], single_run.run
-
-    def run(*places, **arguments):
-        made.append(arguments)
-        return real(*places, **arguments)
-
-    monkeypatch.setattr(single_run, "run", run)
-    return made
-
-
 def _scores(found):
     """Settings -> validation score of all complete trials."""
     return {json.dumps(row["settings"]): row["valid"] for row in found["table"]}
