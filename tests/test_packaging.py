@@ -21,6 +21,7 @@ def wheel(tmp_path_factory):
     return next(folder.glob("recbole_dsl-*.whl"))
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_every_module_and_every_property_file(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "properties").rglob("*.yaml"):

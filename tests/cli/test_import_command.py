@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from quick import QUICK, ROOT
 
 from recbole_dsl.__main__ import main
 
 
+@pytest.mark.slow
 def test_an_imported_split_is_trained_and_tested(own_folder, capsys):
     rows = [f"u{user};i{item};5" for user in range(20) for item in range(20) if (user + item) % 2]
     Path("train.csv").write_text("who;what;rating\n" + "\n".join(rows) + "\n")

@@ -40,6 +40,7 @@ def test_model_and_dataset_have_defaults_unless_a_file_may_name_them():
         (["--model=MF_SL", "--tau=0"], "MF_SL: tau must be > 0, got 0"),
         (["--dataset=ml-10k"], "did you mean ml-100k?"),
         (["--config_files=none.yaml"], "cannot read settings file none.yaml"),
+        (["--result_file=."], "is a folder"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(words, message, capsys, own_folder):

@@ -25,6 +25,7 @@ def board(checkerboard):
     return [f"--{key}={value}" for key, value in settings.items()]
 
 
+@pytest.mark.slow
 def test_a_study_prints_its_trials_best_first_and_leaves_a_page(board, capsys):
     Path("hyper.test").write_text("tau choice [0.1,0.2,0.5]\nlearning_rate choice [0.01,0.1]\n")
     assert main([*board, "--epochs=2", "--sampler=grid", "--params_file=hyper.test"]) == 0
@@ -52,6 +53,7 @@ def test_a_study_prints_its_trials_best_first_and_leaves_a_page(board, capsys):
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.slow
 def test_importance_is_shown_once_there_are_trials_enough(board):
     Path("wide.yaml").write_text("tau: 0.05..0.5 step 0.05\nlearning_rate: [0.01, 0.1]\n")
     words = [*board, "--epochs=1", "--params_file=wide.yaml", "--no_test"]

@@ -74,6 +74,7 @@ def test_a_study_reports_its_trials_and_leaves_its_outcome(checkerboard, tmp_pat
     assert events[0]["text"].startswith(f"1 of 2: trial 0 mrr@10 {events[0]['value']:.4f} in epoch")
 
 
+@pytest.mark.slow
 def test_a_worker_ends_when_its_input_is_closed(checkerboard, tmp_path):
     endless = _words(checkerboard, epochs=1000000, stopping_step=1000000, checkpoint_dir=tmp_path)
     process = subprocess.Popen(

@@ -15,6 +15,7 @@ def _mean(facts, name, ranks):
     return sum(grads) / len(facts)
 
 
+@pytest.mark.slow
 def test_gradients_are_averaged_over_processes(facts):
     for fact in facts:
         for name in ("dense", "double", "sparse"):

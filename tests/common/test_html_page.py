@@ -1,9 +1,11 @@
 import plotly.graph_objects
+import pytest
 from browsing import opened
 
 from recbole_dsl.common.html_page import Section, write_page
 
 
+@pytest.mark.slow
 def test_a_page_draws_in_a_browser_without_network_or_console_error(tmp_path):
     figure = plotly.graph_objects.Figure()
     figure.add_bar(x=["head", "tail"], y=[0.3, 0.1], name="NDCG@20")
@@ -23,6 +25,7 @@ def test_a_page_draws_in_a_browser_without_network_or_console_error(tmp_path):
         assert page.evaluate(inside), "the page is wider than the window"
 
 
+@pytest.mark.slow
 def test_a_page_fits_a_narrow_window(tmp_path):
     figure = plotly.graph_objects.Figure()
     figure.add_scatter(x=[1, 2], y=[1, 2])

@@ -33,6 +33,7 @@ def test_another_recbole_is_refused_and_a_missing_one_explained(monkeypatch):
         apply()
 
 
+@pytest.mark.slow
 def test_importing_compat_changes_nothing():
     """RecBole is not even imported; NumPy's dropped names and warnings stay as they were."""
     code = (

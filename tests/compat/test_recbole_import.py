@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_ray_and_quick_start_are_never_imported():
     code = (
         "import sys; import recbole_dsl.experiments.single_run, recbole_dsl.cli.run; "
@@ -12,6 +15,7 @@ def test_ray_and_quick_start_are_never_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_listing_recboles_models_leaves_autograd_at_full_speed():
     """recbole/model/sequential_recommender/sine.py switches anomaly mode on as it is imported."""
     code = (

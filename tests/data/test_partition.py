@@ -113,6 +113,7 @@ def test_split_shift_moves_the_test_set(shop):
     assert ginis[0] > ginis[1] > ginis[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_SL", "LightGCN_BPR", "BPR", "EASE"])
 def test_one_model_reports_both_test_sets(model, own_folder):
     settings = {**(QUICK_PAIR if "_" in model else QUICK), **BOTH, "result_file": "x.json"}

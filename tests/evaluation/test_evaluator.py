@@ -87,6 +87,7 @@ def _assert_equal_metrics(ours, theirs):
         assert ours[name] == pytest.approx(float(value), abs=tolerance), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "phase"),
     [
@@ -114,6 +115,7 @@ def test_every_ranking_metric_is_recboles(model, phase):
 TOPK_ONLY = [name for name in RANKING if name != "gauc"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [(1 << 14, 1 << 22), (100, 10_000), (1, 1)])
 def test_the_top_in_blocks_of_users_and_items_gives_recboles_metrics(blocks, monkeypatch):
     monkeypatch.setattr(top_items, "_ITEMS", blocks[0])
@@ -130,6 +132,7 @@ def test_the_top_in_blocks_of_users_and_items_gives_recboles_metrics(blocks, mon
     _assert_equal_metrics(ours, _host_result(config, net, train, stock))
 
 
+@pytest.mark.slow
 def test_a_user_with_fewer_than_k_items_left_counts_as_in_recbole(monkeypatch):
     """Masked items then fill the list, which coverage and popularity count."""
     monkeypatch.setattr(top_items, "_ITEMS", 100)  # more than one block of items
@@ -229,6 +232,7 @@ def test_value_metrics_are_recboles():
         assert ours[name] == pytest.approx(float(value), abs=1e-11), name
 
 
+@pytest.mark.slow
 def test_sampled_evaluation_is_recboles():
     settings = {"eval_args": {"mode": "uni20"}, "metrics": ["Recall", "NDCG"]}
     config, net, trainer, test, train, _ = _trained("MF_SL", valid_metric="ndcg@10", **settings)

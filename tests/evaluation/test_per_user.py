@@ -15,6 +15,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_SL", "EASE"])
 def test_the_mean_over_users_is_the_metric_reported_for_every_test_set(model, own_folder):
     split = {"eval_args": {"split": {"PS": [0.7, 0.1, 0.2]}}, "test_sets": ["iid", "popularity"]}
@@ -51,6 +52,7 @@ def test_each_value_belongs_to_the_user_named_beside_it(checkerboard, own_folder
     assert len(found["users"]) == 20 and set(found["users"][found["ndcg@1"] == 0]) == {missed}
 
 
+@pytest.mark.slow
 def test_the_result_says_the_same_and_counts_parameters_without_values_by_user(own_folder):
     plain = {**SETTINGS, "user_metrics": False, "embedding_size": 8}
     result = run("BPR", "ml-100k", config_dict=plain, saved=False)

@@ -21,6 +21,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SETTINGS)
 def test_the_same_seed_gives_the_same_numbers_twice_and_another_does_not(model, two_threads):
     # In folders of their own: checkpoints of one second and process have one name.

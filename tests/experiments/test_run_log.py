@@ -3,6 +3,7 @@
 import logging
 import re
 
+import pytest
 from quick import QUICK_PAIR
 
 from recbole_dsl.experiments.single_run import run
@@ -23,6 +24,7 @@ def test_a_log_tells_what_was_run_and_what_came_of_it(own_folder):
     assert re.search(r"test +0\.\d{4}", text)
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_process_write_two_logs_and_clean_up(own_folder):
     handlers = logging.getLogger().handlers[:]
     run("MF_SL", "ml-100k", config_dict=LOGGED, saved=False)

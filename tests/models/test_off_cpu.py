@@ -19,7 +19,7 @@ from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
 from recbole_dsl.losses import SoftmaxLoss
-from recbole_dsl.models.registry import LOSSES, pair_names
+from recbole_dsl.models.registry import BACKBONES, LOSSES, pair_names
 
 GPU = "cuda"
 SMALL = {"state": "ERROR", "embedding_size": 8, "train_batch_size": 64}
@@ -101,8 +101,15 @@ def step_elsewhere(request, training_rows, monkeypatch):
     return functools.partial(_step, request.param(monkeypatch), training_rows)
 
 
+# Each loss and each backbone; the other pairs are slow for being many.
+FEW = [*(f"MF_{loss}" for loss in LOSSES), *(f"{backbone}_DSL" for backbone in BACKBONES)]
+
+
 @pytest.mark.parametrize("block", [1, 16])
-@pytest.mark.parametrize("pair", pair_names())
+@pytest.mark.parametrize(
+    "pair",
+    [pytest.param(p, marks=[] if p in FEW else pytest.mark.slow) for p in pair_names()],
+)
 def test_a_step_does_not_wait(pair, block, step_elsewhere):
     step_elsewhere(pair, train_neg_sample_args={"sample_num": 20, "block": block})
 

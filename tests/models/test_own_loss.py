@@ -35,6 +35,7 @@ def hinge(own_folder, monkeypatch):
     sys.modules.pop("hinge", None)
 
 
+@pytest.mark.slow
 def test_runs_by_module_and_class_and_loads_again(hinge):
     result = recbole_dsl.run("LightGCN_hinge:HingeLoss", "ml-100k", config_dict=QUICK)
     assert result["model"] == "LightGCN_HingeLoss"
@@ -45,6 +46,7 @@ def test_runs_by_module_and_class_and_loads_again(hinge):
     assert type(loaded.model.loss).__name__ == "HingeLoss"
 
 
+@pytest.mark.slow
 def test_runs_from_the_command_line(hinge):
     command = [sys.executable, str(SCRIPT), "--model=MF_hinge:HingeLoss"]
     flags = ["--epochs=1", "--margin=0.5", "--train_batch_size=8192", "--embedding_size=8"]

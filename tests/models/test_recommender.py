@@ -116,6 +116,7 @@ def test_what_evaluation_and_diagnostics_ask_of_the_model(checkerboard):
     torch.testing.assert_close(scores, users[1:] @ items.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [4, 1000])
 def test_shared_negatives_train_too(block, checkerboard, synchronous):
     settings = {**SMALL, "train_neg_sample_args": {"sample_num": 8, "block": block}}

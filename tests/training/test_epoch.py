@@ -127,6 +127,7 @@ def test_the_checkpoint_is_the_last_epoch_whose_losses_were_finite(own_folder, m
     assert all(bool(x.isfinite().all()) for x in trainer.model.state_dict().values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 16])
 @pytest.mark.parametrize("model", ["MF_SL", "LightGCN_DSL", "XSimGCL_SL", "NGCF_BC"])
 def test_half_precision_trains_as_single_precision_does(model, block):

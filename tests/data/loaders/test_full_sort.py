@@ -90,6 +90,7 @@ def test_recboles_case_study_works_on_it():
         assert len(history) > 0 and not set(row.tolist()) & set(history.tolist())
 
 
+@pytest.mark.slow
 def test_sequential_models_keep_recboles_rows():
     _, (_, _, test) = _loaders("GRU4Rec", train_neg_sample_args=None)
     assert isinstance(test, BatchedFullSortLoader) and test.held_out is None

@@ -153,6 +153,7 @@ SPLITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", SPLITS, ids=str)
 def test_movielens_is_split_as_recbole_splits_it(arguments, movielens, monkeypatch):
     settings = {**ALL, "eval_args": arguments}

@@ -32,6 +32,7 @@ def test_as_many_as_asked_for_all_distinct_and_none_known():
     assert 4 not in users, "a user without training rows gets no noise"
 
 
+@pytest.mark.slow
 def test_users_come_in_proportion_to_their_rows_and_items_uniformly():
     drawn = [_draw(share=0.25, seed=seed) for seed in range(3000)]
     users = torch.cat([users for users, _ in drawn])
@@ -85,6 +86,7 @@ def test_split_seed_draws_the_noise_apart_from_the_training_seed():
     assert first == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_SL", "BPR"])
 def test_a_run_with_false_positives_says_so_and_loads_again(model):
     settings = {"epochs": 1, "state": "ERROR", "train_noise": {"false_positive": 0.1}}
@@ -95,6 +97,7 @@ def test_a_run_with_false_positives_says_so_and_loads_again(model):
     assert len(recbole_dsl.load(result["checkpoint"]).dataset) == result["splits"]["train"]["rows"]
 
 
+@pytest.mark.slow
 def test_a_run_says_how_many_of_its_negatives_were_positives():
     run = {"config_dict": {**QUICK, "epochs": 1, "train_noise": {"false_negative": 1.0}}}
     result = recbole_dsl.run("MF_DSL", "ml-100k", **run, saved=False)

@@ -121,6 +121,7 @@ def test_two_processes_report_what_the_command_finds_in_their_checkpoint(toy):
 # The command -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_puts_two_models_on_one_page(toy, own_folder, capsys):
     paths = [run(model, toy, config_dict=SETTINGS)["checkpoint"] for model in ("MF_DSL", "MF_SL")]
     assert main([*paths, "--rows=300", "--output=side.html"]) == 0
@@ -181,6 +182,7 @@ def test_models_of_one_name_are_told_apart_by_their_files(toy):
     assert means == pytest.approx([0.1, 0.2])
 
 
+@pytest.mark.slow
 def test_a_name_is_shown_as_text(own_folder, toy):
     path = run("MF_SL", toy, config_dict=SETTINGS)["checkpoint"]
     (found,) = diagnose_checkpoints([path])[0].values()

@@ -60,6 +60,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "settings"), PATHS)
 def test_groups_add_up_to_the_overall_metrics_on_every_path(model, settings):
     groups = {**ITEMS, "user_activity": {"rest": 1, "much": 3}, "user_field": "gender"}

@@ -21,6 +21,7 @@ def _settings(model):
     return {**(QUICK_PAIR if "_" in model else QUICK), **TWO_TESTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_SL", "BPR"])
 def test_a_run_ends_with_groups_for_each_test_set_and_validation_has_none(model, own_folder):
     settings = {**_settings(model), "state": "INFO"}

@@ -51,6 +51,7 @@ def _budgets(folder="out"):
     return {outcome["label"]: outcome for outcome in found}
 
 
+@pytest.mark.slow
 def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_nothing(
     quick, runs, capsys
 ):
@@ -86,6 +87,7 @@ def test_every_model_gets_the_same_trials_its_runs_the_winner_and_a_rerun_does_n
     assert len(list(Path("out/tuning").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_the_report_says_what_each_model_got(quick, capsys):
     assert benchmark.main(SHORT) == 0
     printed = capsys.readouterr().out
@@ -106,6 +108,7 @@ def test_the_report_says_what_each_model_got(quick, capsys):
         assert note in page.inner_text("body")
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_is_stopped_while_it_tunes_goes_on_and_finds_the_same(
     quick, runs, monkeypatch, capsys
 ):
@@ -166,6 +169,7 @@ def _stored():
     return open_storage(str(paths[0])).get_all_trials(0)
 
 
+@pytest.mark.slow
 def test_a_study_without_a_winner_fails_alone_and_is_tried_again_when_asked(
     quick, runs, monkeypatch, capsys
 ):

@@ -25,6 +25,7 @@ def _scores(found):
     return {json.dumps(row["settings"]): row["valid"] for row in found["table"]}
 
 
+@pytest.mark.slow
 def test_a_grid_runs_every_point_once_and_the_best_is_the_best_on_validation(board, runs):
     found = tune(**board, sampler="grid")
     assert found["trials"] == {"asked": 9, "complete": 9, "pruned": 0, "failed": 0}
@@ -72,6 +73,7 @@ def test_a_run_that_is_not_tested_says_so(board):
     assert kept["test"] is None
 
 
+@pytest.mark.slow
 def test_the_winner_is_tested_once_and_again_only_where_another_one_wins(board, runs):
     first = tune(**board, trials=3, sampler="random")
     assert len(runs) == 4
@@ -83,6 +85,7 @@ def test_the_winner_is_tested_once_and_again_only_where_another_one_wins(board, 
     assert more["valid"] >= first["valid"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_trials_and_another_seed_others(board):
     same = [
         _scores(tune(**board, trials=4, sampler="random", output=name, tested=False))
@@ -94,6 +97,7 @@ def test_the_same_seed_draws_the_same_trials_and_another_seed_others(board):
     assert _scores(other) != same[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_study_in_two_calls_has_the_trials_of_one_call(board, sampler):
     board["ranges"] = {"tau": "0.1..0.5", "learning_rate": "1e-3..1e-1 log"}
@@ -132,6 +136,7 @@ def test_a_failed_trial_keeps_its_error_and_the_others_go_on(board, monkeypatch)
         tune(**board, sampler="grid", study="x")
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_the_trial_in_flight_only_and_that_one_is_run_again(board, monkeypatch):
     whole = tune(**board, sampler="grid", output="whole", tested=False)
     real, made = single_run.run, []
@@ -150,6 +155,7 @@ def test_ctrl_c_loses_the_trial_in_flight_only_and_that_one_is_run_again(board, 
     assert len(made) == 9 + 1
 
 
+@pytest.mark.slow
 def test_hopeless_trials_end_early_and_are_kept_as_such(board, monkeypatch):
     def run(config_dict, after_validation, **_):
         for epoch in range(10):

@@ -108,6 +108,7 @@ def test_two_commands_that_queue_at_once_do_no_trial_twice(board):
 
 
 # SQLAlchemy leaves SQLite's connections to the garbage collector, which Python 3.13 warns of.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed database")
 def test_a_database_keeps_trials_and_tells_by_the_heartbeat_who_is_gone(board, monkeypatch):
     # Any database is reached by the same path; SQLite, which needs no server, has one process here.
@@ -146,6 +147,7 @@ def test_jobs_give_the_result_of_one_process(board):
     ]
 
 
+@pytest.mark.slow
 def test_optuna_is_needed_for_tuning_alone_and_its_lack_is_one_line(tmp_path):
     code = (
         "import sys; sys.modules['optuna'] = None\n"

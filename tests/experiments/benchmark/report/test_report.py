@@ -96,6 +96,7 @@ def test_the_terminal_gets_bold_only_where_it_can(written):
     assert "Some runs are missing: A_SL has 2, B|x has 2, C_% has 1" in plain
 
 
+@pytest.mark.slow
 def test_the_page_draws_all_plots_without_an_error_or_the_network(filled, written):
     with opened(filled.folder / "report.html") as (page, errors):
         assert errors == []
