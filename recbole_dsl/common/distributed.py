@@ -17,6 +17,11 @@ import torch.distributed as dist
 # the other, so that no run repeats another process's seed.
 _SEED_STRIDE = 1_000_003
 
+# What a barrier sends. It lives as long as the process: where it is the last tensor sent and Python
+# has let go of it, a thread of gloo frees it, which needs Python's lock, while the end of the group
+# holds the lock and waits for the thread (seen with torch 2.4: the process never ends).
+_NOTHING = torch.zeros(1)
+
 
 class World(NamedTuple):
     """The place of a process among those of its run.
@@ -90,7 +95,7 @@ def own_seed(seed: int) -> int:
 def barrier() -> None:
     """Wait for all processes."""
     if _world.size > 1:
-        dist.all_reduce(torch.zeros(1))
+        dist.all_reduce(_NOTHING)
 
 
 @contextlib.contextmanager

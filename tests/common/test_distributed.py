@@ -4,6 +4,8 @@ from ranks import exchanges, facts_of, parameters
 
 from recbole_dsl.common import distributed
 
+pytestmark = pytest.mark.slow  # starts two, then three processes
+
 
 @pytest.fixture(scope="module", params=[2, 3])
 def facts(request, tmp_path_factory):
@@ -15,7 +17,6 @@ def _mean(facts, name, ranks):
     return sum(grads) / len(facts)
 
 
-@pytest.mark.slow
 def test_gradients_are_averaged_over_processes(facts):
     for fact in facts:
         for name in ("dense", "double", "sparse"):
