@@ -75,7 +75,8 @@ def test_latex_reads_back(filled, written):
     text = (filled.folder / "table.tex").read_text()
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    rows = [line.removesuffix(r"\\").split(" & ") for line in body.strip().splitlines()]
+    lines = [line.removesuffix(r"\\").split("&") for line in body.strip().splitlines()]
+    rows = [[cell.strip() for cell in line] for line in lines]
     assert [row[0] for row in rows] == [r"A\_SL", "B|x", r"C\_\%"]
     assert {len(row) for row in rows} == {6}
     table = pd.read_csv(filled.folder / "table.csv").set_index(["test_set", "model", "metric"])
