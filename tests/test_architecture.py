@@ -134,6 +134,7 @@ def test_folders_without_recbole(folder):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_importing_them_does_not_load_recbole():
     names = [n for f in WITHOUT_RECBOLE for n in modules() if n == f or n.startswith(f"{f}.")]
     lines = [

@@ -18,6 +18,7 @@ def test_the_face_offers_what_it_lists():
         _ = recbole_dsl.rum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "unloaded"),
     [("recbole_dsl", ("torch", "recbole", "optuna")), ("recbole_dsl.losses", ("recbole",))],

@@ -31,6 +31,7 @@ def test_a_wheel_holds_every_module_and_every_property_file(wheel):
     assert not any(name.startswith(("tests/", "properties/")) for name in inside)
 
 
+@pytest.mark.slow
 def test_the_one_command_is_recbole_dsl(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))

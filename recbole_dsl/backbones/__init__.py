@@ -1,4 +1,7 @@
-"""Backbones: interactions in, embeddings out. Imports torch only."""
+"""Backbones: interactions in, embeddings out.
+
+In plain torch, but for the SVD of the spectral start, which is scikit-learn's.
+"""
 
 from recbole_dsl.backbones.graph import normalized_bipartite, sparse_product
 from recbole_dsl.backbones.lightgcn import LightGCN

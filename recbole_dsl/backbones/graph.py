@@ -21,6 +21,31 @@ def _csr(
         )
 
 
+def normalized_edges(
+    users: torch.Tensor, items: torch.Tensor, n_users: int, n_items: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The distinct edges, by user and then by item, and their weights.
+
+    Args and raises: those of :func:`normalized_bipartite`.
+
+    Returns:
+        (users, items, weights): (E',) int64, int64 and float32.
+    """
+    if users.shape != items.shape or users.dim() != 1:
+        raise ValueError(
+            f"users and items must both be (E,), got {tuple(users.shape)} and {tuple(items.shape)}"
+        )
+    for name, ids, size in (("users", users, n_users), ("items", items, n_items)):
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < size:
+            low, high = int(ids.min()), int(ids.max())
+            raise ValueError(f"{name} must lie in [0, {size}), got ids from {low} to {high}")
+    edges = torch.unique(users * n_items + items)
+    users, items = edges // n_items, edges % n_items
+    degree_u = torch.bincount(users, minlength=n_users).double()
+    degree_i = torch.bincount(items, minlength=n_items).double()
+    return users, items, (degree_u[users] * degree_i[items]).rsqrt().float()
+
+
 def normalized_bipartite(
     users: torch.Tensor, items: torch.Tensor, n_users: int, n_items: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,19 +64,7 @@ def normalized_bipartite(
         ValueError: users and items differ in length, or an id lies outside its range.
     Source: He et al., LightGCN, SIGIR 2020, Eq. (7) with its normalisation from Eq. (3).
     """
-    if users.shape != items.shape or users.dim() != 1:
-        raise ValueError(
-            f"users and items must both be (E,), got {tuple(users.shape)} and {tuple(items.shape)}"
-        )
-    for name, ids, size in (("users", users, n_users), ("items", items, n_items)):
-        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < size:
-            low, high = int(ids.min()), int(ids.max())
-            raise ValueError(f"{name} must lie in [0, {size}), got ids from {low} to {high}")
-    edges = torch.unique(users * n_items + items)
-    users, items = edges // n_items, edges % n_items
-    degree_u = torch.bincount(users, minlength=n_users).double()
-    degree_i = torch.bincount(items, minlength=n_items).double()
-    values = (degree_u[users] * degree_i[items]).rsqrt().float()
+    users, items, values = normalized_edges(users, items, n_users, n_items)
     return (
         _csr(users, items, values, (n_users, n_items)),
         _csr(items, users, values, (n_items, n_users)),

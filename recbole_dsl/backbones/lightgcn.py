@@ -20,8 +20,10 @@ class LightGCN(MF):
         n_users, n_items: U and I, the padding rows 0 included (they have no edge).
         embedding_size: D, >= 1.
         n_layers: L, >= 0; 0 is MF.
+        initialization, init_std: how the tables start, as in
+            :class:`recbole_dsl.backbones.MF`.
     Raises:
-        ValueError: embedding_size < 1, n_layers < 0, or an edge out of range.
+        ValueError: an option out of its range, or an edge out of range.
     Source: He, Deng, Wang, Li, Zhang, Wang, SIGIR 2020, Eqs. (7) and (8), layer weights 1/(L+1);
         layer 0 is included, as in the paper and in RecBole.
     """
@@ -40,8 +42,18 @@ class LightGCN(MF):
         *,
         embedding_size: int,
         n_layers: int,
+        initialization: str = "xavier_uniform",
+        init_std: float = 0.1,
     ) -> None:
-        super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
+        super().__init__(
+            users,
+            items,
+            n_users,
+            n_items,
+            embedding_size=embedding_size,
+            initialization=initialization,
+            init_std=init_std,
+        )
         check_integer("n_layers", n_layers, 0)
         self.n_layers = n_layers
         graph, graph_t = normalized_bipartite(users, items, n_users, n_items)

@@ -36,6 +36,9 @@ class NGCF(MF):
         node_dropout: probability, in [0, 1), that an edge is left out of a training step, in both
             directions and all layers.
         message_dropout: dropout rate, in [0, 1), of the entries of each layer.
+        initialization, init_std: how the tables start, as in
+            :class:`recbole_dsl.backbones.MF`. The weights W start
+            from Xavier's uniform distribution in any case.
     Raises:
         ValueError: an option out of its range, or an edge out of range.
     Source: Wang, He, Wang, Feng, Chua, SIGIR 2019, Eqs. (7) to (9). As in the authors' code, though
@@ -64,8 +67,18 @@ class NGCF(MF):
         hidden_size_list: Sequence[int],
         node_dropout: float,
         message_dropout: float,
+        initialization: str = "xavier_uniform",
+        init_std: float = 0.1,
     ) -> None:
-        super().__init__(users, items, n_users, n_items, embedding_size=embedding_size)
+        super().__init__(
+            users,
+            items,
+            n_users,
+            n_items,
+            embedding_size=embedding_size,
+            initialization=initialization,
+            init_std=init_std,
+        )
         if not isinstance(hidden_size_list, (list, tuple)):
             raise ValueError(
                 f"hidden_size_list must be a list of integers >= 1, got {hidden_size_list!r}"

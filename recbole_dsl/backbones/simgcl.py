@@ -31,6 +31,8 @@ class SimGCL(LightGCN):
         lambda_: weight of the contrast, >= 0; the setting is ``lambda``.
         eps: length of the noise, >= 0, whatever the length of the vector it moves.
         temperature: of the contrast, > 0, in units of the cosine.
+        initialization, init_std: how the tables start, as in
+            :class:`recbole_dsl.backbones.MF`.
     Raises:
         ValueError: an option out of its range, or an edge out of range.
     Source: Yu, Yin, Xia, Chen, Cui, Nguyen, "Are Graph Augmentations Necessary?", SIGIR 2022; layer
@@ -55,13 +57,22 @@ class SimGCL(LightGCN):
         lambda_: float,
         eps: float,
         temperature: float,
+        initialization: str = "xavier_uniform",
+        init_std: float = 0.1,
     ) -> None:
         check_integer("n_layers", n_layers, 1)
         check_at_least("lambda", lambda_, 0)
         check_at_least("eps", eps, 0)
         check_positive("temperature", temperature)
         super().__init__(
-            users, items, n_users, n_items, embedding_size=embedding_size, n_layers=n_layers
+            users,
+            items,
+            n_users,
+            n_items,
+            embedding_size=embedding_size,
+            n_layers=n_layers,
+            initialization=initialization,
+            init_std=init_std,
         )
         self.lambda_, self.eps, self.temperature = lambda_, eps, temperature
 

@@ -30,6 +30,8 @@ class XSimGCL(SimGCL):
         temperature: of the contrast, > 0, in units of the cosine.
         layer_cl: :math:`l^*`, the layer to contrast with, counted from 1, the first propagation, to
             L.
+        initialization, init_std: how the tables start, as in
+            :class:`recbole_dsl.backbones.MF`.
     Raises:
         ValueError: an option out of its range, or an edge out of range.
     Source: Yu, Xia, Chen, Cui, Hung, Yin, "XSimGCL: Towards Extremely Simple Graph Contrastive
@@ -56,6 +58,8 @@ class XSimGCL(SimGCL):
         eps: float,
         temperature: float,
         layer_cl: int,
+        initialization: str = "xavier_uniform",
+        init_std: float = 0.1,
     ) -> None:
         super().__init__(
             users,
@@ -67,6 +71,8 @@ class XSimGCL(SimGCL):
             lambda_=lambda_,
             eps=eps,
             temperature=temperature,
+            initialization=initialization,
+            init_std=init_std,
         )
         check_integer("layer_cl", layer_cl, 1, n_layers)
         self.layer_cl = layer_cl

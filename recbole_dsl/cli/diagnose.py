@@ -46,8 +46,8 @@ COMMAND = Command(
     plots go to a page that opens without a network, several checkpoints side by side, and numbers
     to a JSON file beside it.
 
-    For losses that are a log-sum-exp over drawn negatives: DSL, SL, BSL, PSL, SLatK, AdvInfoNCE,
-    AdapTau, BC, or one of your own with robust_view.
+    For losses that are a log-sum-exp over drawn negatives: DSL, SL, BSL, PSL, SLatK, Talos,
+    AdvInfoNCE, AdapTau, BC, or one of your own with robust_view.
     """,
     options=[
         Option("rows", "training rows measured, drawn at random", "N", "100000", read=as_count),

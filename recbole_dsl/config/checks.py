@@ -17,7 +17,7 @@ from recbole_dsl.evaluation.settings import (
     check_valid_metric,
 )
 from recbole_dsl.models.resolve import Model
-from recbole_dsl.models.settings import check_has_diagnostics, check_pair_settings
+from recbole_dsl.models.settings import ALL, check_has_diagnostics, check_pair_settings
 
 LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
 
@@ -57,6 +57,8 @@ def check_all(
         check_has_diagnostics(spec.name, spec.loss)
     if spec.is_pair:
         check_pair(values, spec)
+    else:
+        check_host_negatives(values.get("train_neg_sample_args"), spec.name)
     return [] if warning is None else [warning]
 
 
@@ -88,12 +90,13 @@ def check_negatives(arguments: Any) -> None:
     """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
     known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")
     check_keys("train_neg_sample_args", arguments, known)
-    for key in ("sample_num", "block"):
+    for key, word in (("sample_num", ALL), ("block", None)):
         number = arguments[key]
+        if word is not None and number == word:
+            continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise UsageError(
-                f"{key} of train_neg_sample_args must be an integer >= 1, got {number!r}"
-            )
+            allowed = "an integer >= 1" + (f" or {word}" if word else "")
+            raise UsageError(f"{key} of train_neg_sample_args must be {allowed}, got {number!r}")
     alpha = arguments["alpha"]
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
         raise UsageError(f"alpha of train_neg_sample_args must be a number, got {alpha!r}")
@@ -101,6 +104,27 @@ def check_negatives(arguments: Any) -> None:
         raise UsageError(
             "train_neg_sample_args: dynamic sampling is RecBole's, for its own models; the softmax "
             "losses weigh hard negatives themselves (use dynamic: False)"
+        )
+    if arguments["sample_num"] == ALL:
+        _check_nothing_is_drawn(arguments)
+
+
+def _check_nothing_is_drawn(arguments: Mapping[str, Any]) -> None:
+    """``sample_num: all`` beside settings that say how negatives are drawn."""
+    for key, default in (("distribution", "uniform"), ("block", 1)):
+        if arguments[key] != default:
+            raise UsageError(
+                f"train_neg_sample_args: sample_num: {ALL} takes every item and draws none: "
+                f"{key} must be {default}, got {arguments[key]}"
+            )
+
+
+def check_host_negatives(arguments: Any, name: str) -> None:
+    """``sample_num: all`` is for our models alone."""
+    if isinstance(arguments, Mapping) and arguments.get("sample_num") == ALL:
+        raise UsageError(
+            f"{name}: sample_num: {ALL} in train_neg_sample_args is for <Backbone>_<Loss> models; "
+            "RecBole's own draw a number of negatives for each positive"
         )
 
 

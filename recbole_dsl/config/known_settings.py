@@ -16,16 +16,16 @@ UNLISTED = {
 
 
 def models_by_setting() -> dict[str, list[str]]:
-    """Setting -> names of the models whose own property file has it."""
-    found: dict[str, list[str]] = {}
+    """Setting -> names of the models whose own property file has it, or all pairs at once."""
     ours = properties_dir()
-    for key in read_yaml(ours / "pair.yaml"):
-        found.setdefault(key, []).append("<Backbone>_<Loss>")
+    found = {key: ["<Backbone>_<Loss>"] for key in read_yaml(ours / "pair.yaml")}
+    of_pairs = set(found)
     for folder in (ours / "backbone", ours / "loss", ours / "model", RECBOLE_PROPERTIES / "model"):
         for path in sorted(folder.glob("*.yaml")):
             name = f"*_{path.stem}" if folder == ours / "loss" else path.stem
             name = f"{path.stem}_*" if folder == ours / "backbone" else name
-            for key in read_yaml(path).keys() - {SEARCH}:
+            skipped = {SEARCH, *(of_pairs if folder.parent == ours else ())}
+            for key in read_yaml(path).keys() - skipped:
                 found.setdefault(key, []).append(name)
     return found
 

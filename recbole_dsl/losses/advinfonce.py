@@ -5,7 +5,12 @@ import math
 import torch
 
 from recbole_dsl.common.tensors import in_float32
-from recbole_dsl.common.validation import check_count, check_flag, check_positive
+from recbole_dsl.common.validation import (
+    check_count,
+    check_flag,
+    check_integer,
+    check_positive,
+)
 from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
@@ -18,15 +23,17 @@ def adv_info_nce_loss(
     hardness: torch.Tensor,
     *,
     tau: float,
+    negative_weight: float,
     positive_in_denominator: bool,
 ) -> torch.Tensor:
     r"""AdvInfoNCE: each negative must lose by a margin of its own.
 
-    .. math:: \ell_b = \log \frac1{M+1} \Bigl(1 + \sum_{j=1}^M
+    .. math:: \ell_b = \log \frac1{kM+1} \Bigl(1 + k \sum_{j=1}^M
         \exp\bigl(\delta_{bj} + (f_{bj} - f_b)/\tau\bigr)\Bigr)
 
-    and without the positive in the denominator
-    :math:`\log \frac1M \sum_j \exp(\delta_{bj} + (f_{bj} - f_b)/\tau)`.
+    with k the negative weight, and without the positive in the denominator
+    :math:`\log \frac1M \sum_j \exp(\delta_{bj} + (f_{bj} - f_b)/\tau)`, whatever k: the 1 being
+    gone, k is a factor of the whole sum and its log a constant, which is subtracted.
 
     Args:
         pos: (B,) float. Score :math:`f_b` of each row's positive. Cosine, in [-1, 1].
@@ -34,29 +41,39 @@ def adv_info_nce_loss(
         hardness: (B, M) float. :math:`\delta_{bj} = \log(M p_{bj})`, p a distribution over the
             row's negatives; > 0 asks for more distance, < 0 marks a likely false negative.
         tau: temperature, > 0, in score units.
+        negative_weight: k, > 0, weight of the negatives against the positive in the denominator.
         positive_in_denominator: whether the 1, the positive itself, is there.
     Returns:
         (B,) float, in nats; may be negative.
     Raises:
-        ValueError: tau <= 0; M == 0; hardness not of neg's shape.
+        ValueError: tau or negative_weight <= 0; M == 0; hardness not of neg's shape.
     Source: Zhang, Sheng, Cai, Wang, Chua, "Empowering Collaborative Filtering with Principled
         Adversarial Contrastive Loss", NeurIPS 2023.
-    Differs from source: the constant log(M + 1), or log M, is subtracted.
+    Differs from source: the constant log(kM + 1), or without the positive log(kM), is subtracted,
+        so that equal scores and hardness 0 are a loss of 0 for every M and k. The paper's equation
+        has k = 1; the authors' code has :math:`e^{f_b/\tau} + k M \sum_j p_{bj} e^{f_{bj}/\tau}`,
+        k 64 by default, with M = 128 in its commands. The larger kM, the less the positive in the
+        denominator does. The form without it is an option of ours.
     Conventions: the positive is in the denominator or not, an option; mean; not multiplied
         by tau; one tau, which does not divide the hardness.
-    Limits: hardness 0 everywhere is SL, with or without the positive.
+    Limits: hardness 0 everywhere is SL: with negative_weight 1 in either of its forms, with any
+        weight in the form without the positive. negative_weight -> infinity is the form without
+        the positive.
     Example:
         >>> pos, neg = torch.tensor([0.5]), torch.tensor([[0.5, 0.5]])
-        >>> adv_info_nce_loss(pos, neg, torch.zeros(1, 2), tau=0.1, positive_in_denominator=True)
+        >>> options = dict(tau=0.1, negative_weight=64.0, positive_in_denominator=True)
+        >>> adv_info_nce_loss(pos, neg, torch.zeros(1, 2), **options)
         tensor([0.])
     """
     check_positive("tau", tau)
+    check_positive("negative_weight", negative_weight)
     check_scores(pos, neg)
     check_like("hardness", hardness, "neg", neg)
     pos, neg, hardness = in_float32(pos, neg, hardness)
     if positive_in_denominator:
-        total = with_zero(log_sum_exp(neg, pos, scale=1 / tau, bias=hardness))
-        return total - math.log(neg.shape[1] + 1)
+        gaps = log_sum_exp(neg, pos, scale=1 / tau, bias=hardness)
+        total = with_zero(gaps + math.log(negative_weight))
+        return total - math.log(negative_weight * neg.shape[1] + 1)
     return log_mean_exp(neg, pos, scale=1 / tau, bias=hardness)
 
 
@@ -82,12 +99,18 @@ class Adversary(torch.nn.Module):
 
 
 class AdvInfoNCELoss(RowLoss):
-    """Mean of :func:`adv_info_nce_loss`, with a hardness learned in epochs of its own.
+    """Mean of :func:`adv_info_nce_loss`, with a hardness learned in turns of its own.
 
-    Before every ``adversarial_every``-th training epoch, ``adversarial_epochs`` times in all, the
-    adversary maximises the loss in one pass over the training rows, the model being fixed; at all
-    other times the hardness is fixed. The bound on its KL divergence from uniform, a constraint in
-    the paper's equation, is kept, as in the source, by how often and how fast the adversary learns.
+    In a turn the adversary maximises the loss in one pass over the training rows, the model being
+    fixed; at all other times the hardness is fixed. The first turn comes when ``adversarial_start``
+    epochs have been trained, the others every ``adversarial_every`` epochs from there on, until
+    there were ``adversarial_epochs``: with the defaults before the epochs that the log, which
+    counts from 0, calls 2, 7, 12, 17, 22, 27 and 32.
+
+    Interval, rate, size and number of turns are the defaults of the authors' code, which has its
+    first turn after epoch 2 and whose commands have 7 to 20 turns. The bound on the hardness' KL
+    divergence from uniform, a constraint in the paper's equation, is kept, as there, by how often
+    and how fast the adversary learns.
     """
 
     paper = "Zhang et al., NeurIPS 2023"
@@ -97,23 +120,29 @@ class AdvInfoNCELoss(RowLoss):
     def __init__(
         self,
         *,
-        tau: float,
-        positive_in_denominator: bool,
-        adversarial_learning_rate: float,
-        adversarial_every: int,
-        adversarial_epochs: int,
-        adversarial_embedding_size: int,
+        tau: float = 0.2,
+        negative_weight: float = 64.0,
+        positive_in_denominator: bool = True,
+        adversarial_learning_rate: float = 5e-5,
+        adversarial_start: int = 2,
+        adversarial_every: int = 5,
+        adversarial_epochs: int = 7,
+        adversarial_embedding_size: int = 64,
     ) -> None:
         check_positive("tau", tau)
+        check_positive("negative_weight", negative_weight)
         check_flag("positive_in_denominator", positive_in_denominator)
         check_positive("adversarial_learning_rate", adversarial_learning_rate)
+        check_integer("adversarial_start", adversarial_start, 0)
         check_count("adversarial_every", adversarial_every)
         check_count("adversarial_epochs", adversarial_epochs)
         check_count("adversarial_embedding_size", adversarial_embedding_size)
         super().__init__(
             tau=tau,
+            negative_weight=negative_weight,
             positive_in_denominator=positive_in_denominator,
             adversarial_learning_rate=adversarial_learning_rate,
+            adversarial_start=adversarial_start,
             adversarial_every=adversarial_every,
             adversarial_epochs=adversarial_epochs,
             adversarial_embedding_size=adversarial_embedding_size,
@@ -127,13 +156,18 @@ class AdvInfoNCELoss(RowLoss):
     def _row_loss(
         self, pos: torch.Tensor, neg: torch.Tensor, hardness: torch.Tensor
     ) -> torch.Tensor:
-        form = self.options["positive_in_denominator"]
-        return adv_info_nce_loss(pos, neg, hardness, tau=self.tau, positive_in_denominator=form)
+        names = ("tau", "negative_weight", "positive_in_denominator")
+        options = {name: self.options[name] for name in names}
+        return adv_info_nce_loss(pos, neg, hardness, **options)
+
+    def _has_turn(self, epoch: int) -> bool:
+        """Whether the adversary learns before this epoch."""
+        names = ("adversarial_start", "adversarial_every", "adversarial_epochs")
+        start, every, turns = (self.options[name] for name in names)
+        return epoch in range(start, start + every * turns, every)
 
     def begin_epoch(self, epoch: int, view: ModelView) -> None:
-        number, rest = divmod(epoch, self.options["adversarial_every"])
-        # Not before the first epoch: an untrained model has no hard negatives to find.
-        if rest or not 1 <= number <= self.options["adversarial_epochs"]:
+        if not self._has_turn(epoch):
             return
         if self._optimizer is None:
             self._optimizer = torch.optim.Adam(
@@ -162,4 +196,5 @@ class AdvInfoNCELoss(RowLoss):
     def robust_view(
         self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor, negatives: torch.Tensor
     ) -> RobustView:
+        # P is p: the negative weight is the same for all negatives of a row
         return RobustView(neg, torch.full_like(pos, self.tau), self.adversary(users, negatives))

@@ -26,6 +26,9 @@ class ModelView(Protocol):
     def score_blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yields (user ids (b,), scores (b, I)) over all users; column 0 is the padding item."""
 
+    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(U, D) and (I, D), whose inner products are the scores; rows 0 are padding."""
+
     def batches(self, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
         """Yields the named inputs, by name, of each batch of one pass over the training rows.
 
@@ -48,6 +51,10 @@ class RowLoss(torch.nn.Module):
         paper: where the loss was published, shown in the list of losses.
         inputs: names of the tensors ``forward`` takes, from those the model layer can provide.
         scores: the values of the setting ``score`` for which the loss is defined.
+        ignores_minus_inf: whether a negative whose score is -inf adds nothing to the loss and gets
+            the gradient 0, as in a log-sum-exp. With ``sample_num: all`` the positives of the row's
+            user are then left out in that way, M counting them; for other losses, which count or
+            rank their negatives, other negatives of the row stand in their place.
         row_sums: names of buffers that ``forward`` adds to row by row and ``begin_epoch`` empties;
             where several processes share the rows, their sums are added up after each epoch.
         options: the options, by name.
@@ -56,6 +63,7 @@ class RowLoss(torch.nn.Module):
     paper: str | None = None
     inputs: tuple[str, ...] = ("pos", "neg")
     scores: tuple[str, ...] = ("cosine", "dot")
+    ignores_minus_inf: bool = False
     row_sums: tuple[str, ...] = ()
 
     def __init__(self, **options: Any) -> None:

@@ -53,7 +53,7 @@ class BCELoss(RowLoss):
 
     paper = "He et al., WWW 2017 (NCF)"
 
-    def __init__(self, *, tau: float, negative_weight: float) -> None:
+    def __init__(self, *, tau: float = 1.0, negative_weight: float = 4.0) -> None:
         check_positive("tau", tau)
         check_at_least("negative_weight", negative_weight, 0)
         super().__init__(tau=tau, negative_weight=negative_weight)

@@ -44,7 +44,7 @@ class BPRLoss(RowLoss):
 
     paper = "Rendle et al., UAI 2009"
 
-    def __init__(self, *, tau: float) -> None:
+    def __init__(self, *, tau: float = 1.0) -> None:
         check_positive("tau", tau)
         super().__init__(tau=tau)
 

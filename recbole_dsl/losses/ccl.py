@@ -56,7 +56,7 @@ class CCLLoss(RowLoss):
     paper = "Mao et al., CIKM 2021 (SimpleX)"
     scores = ("cosine",)
 
-    def __init__(self, *, margin: float, negative_weight: float) -> None:
+    def __init__(self, *, margin: float = 0.9, negative_weight: float = 10.0) -> None:
         check_between("margin", margin, -1, 1)
         check_at_least("negative_weight", negative_weight, 0)
         super().__init__(margin=margin, negative_weight=negative_weight)

@@ -85,13 +85,17 @@ def direct_au_loss(
 
 
 class DirectAULoss(RowLoss):
-    """:func:`direct_au_loss` of a batch."""
+    """:func:`direct_au_loss` of a batch.
+
+    The authors' code ranks test items by inner products of vectors that are not normalised, hence
+    ``test_score: dot`` in DirectAU's property file; the loss sees vectors of unit length.
+    """
 
     paper = "Wang et al., KDD 2022"
     inputs = ("user_vectors", "item_vectors")
     scores = ("cosine",)
 
-    def __init__(self, *, gamma: float) -> None:
+    def __init__(self, *, gamma: float = 0.5) -> None:
         check_positive("gamma", gamma)
         super().__init__(gamma=gamma)
 

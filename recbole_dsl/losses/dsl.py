@@ -26,6 +26,16 @@ def _checked(
     return dict(tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip)
 
 
+def _centred(values: torch.Tensor, bound: float) -> torch.Tensor:
+    """(B,) values, shifted so that their mean is 0 once they are clipped to [-bound, bound]."""
+    low, high = values.min(), values.max()
+    for _ in range(40):  # bisection: the mean falls as the shift grows, and no step waits for a GPU
+        shift = (low + high) / 2
+        above = (values - shift).clamp(-bound, bound).mean() > 0
+        low, high = torch.where(above, shift, low), torch.where(above, high, shift)
+    return (values - shift).clamp(-bound, bound)
+
+
 def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
     """Indices of the k largest of each row, (B, M) -> (B, k) in any order."""
     search = row_topk if values.device.type == "cpu" else torch.topk
@@ -52,10 +62,11 @@ def dsl_scales(
         \kappa_{bj} = M\,\mathrm{softmax}_j(\alpha h_{bj} + \beta s_{bj}) \\
         c_b &= \mathrm{mean}_{j \in S_b}\, h_{bj}, \quad
         S_b = \text{the } K \text{ largest } \kappa_{bj} \exp(d_{bj}/\tau) \\
-        \tau_b &= \tau \exp(\gamma (c_b - \bar c)), \text{ clipped to } [\tau/r, r\tau],
-        \text{ then rescaled so that the geometric mean over the batch is } \tau
+        \tau_b &= \tau \exp(\gamma (c_b - c_0)), \text{ clipped to } [\tau/r, r\tau]
 
-    with :math:`d_{bj} = f_{bj} - f_b`.
+    with :math:`d_{bj} = f_{bj} - f_b` and :math:`c_0` such that the geometric mean of the
+    :math:`\tau_b` over the batch is :math:`\tau`: the mean of the :math:`c_b` where none is
+    clipped, which is always so for :math:`|\gamma| \le \log r`, since :math:`0 < c_b < 1`.
 
     Args:
         pos: (B,) float32 or float64. Score :math:`f_b` of each row's positive.
@@ -82,8 +93,9 @@ def dsl_scales(
     slate = neg.gather(1, _largest(rank_by, min(slate_size, m)))
     intensity = torch.sigmoid((slate - pos.unsqueeze(1)) / tau).mean(dim=1)
     log_ratio = gamma * (intensity - intensity.mean())
-    log_ratio = log_ratio.clamp(-math.log(clip), math.log(clip))
-    return log_kappa, tau * torch.exp(log_ratio - log_ratio.mean())
+    if abs(gamma) > math.log(clip):
+        log_ratio = _centred(log_ratio, math.log(clip))
+    return log_kappa, tau * log_ratio.exp()
 
 
 def dsl_loss(
@@ -116,7 +128,8 @@ def dsl_loss(
             competition a higher temperature, < 0 a lower one.
         slate_size: K, the number of top competitors from which an example's competition is
             measured, >= 1; all negatives where there are fewer than K.
-        clip: r >= 1, bound on the ratio between an example's temperature and tau, either way.
+        clip: r >= 1, bound on the ratio between an example's temperature and tau, either way. It
+            can act only where abs(gamma) > log(clip).
     Returns:
         (B,) float, in nats; may be negative, as in SL.
     Raises:
@@ -129,7 +142,7 @@ def dsl_loss(
         off; the KL-DRO reading.
     Differs from source: the full text was not at hand. Ours are the forms: the sigmoid as hardness,
         the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - mean c)), the
-        clip and geometric-mean rescaling, the stopped gradients and the defaults.
+        clip, the geometric mean of tau, the stopped gradients and the defaults.
     Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one base tau, one temperature per example.
     Limits: alpha = beta = gamma = 0 is SL, to the bit.
@@ -152,9 +165,17 @@ class DSLLoss(RowLoss):
 
     paper = "arXiv 2602.07206"
     inputs = ("pos", "neg", "item_similarity")
+    ignores_minus_inf = True
 
     def __init__(
-        self, *, tau: float, alpha: float, beta: float, gamma: float, slate_size: int, clip: float
+        self,
+        *,
+        tau: float = 0.2,
+        alpha: float = 0.0,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        slate_size: int = 20,
+        clip: float = 4.0,
     ) -> None:
         super().__init__(**_checked(tau, alpha, beta, gamma, slate_size, clip))
 

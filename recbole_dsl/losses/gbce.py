@@ -58,7 +58,7 @@ def gbce_loss(pos: torch.Tensor, neg: torch.Tensor, *, tau: float, beta: float) 
     Source: Petrov, Macdonald, "gSASRec: Reducing Overconfidence in Sequential Recommendation
         Trained with Negative Sampling", RecSys 2023.
     Differs from source: an optional tau; negatives are drawn with replacement and never among the
-        user's training positives, where the source excludes the row's own positive alone.
+        user's training positives, where the authors' PyTorch code excludes nothing.
     Conventions: no denominator; the negatives' sum and the positive are divided by M + 1, as
         in the source, so each negative weighs the same and the positive beta times that; not
         multiplied by tau; one tau.
@@ -81,7 +81,7 @@ class GBCELoss(RowLoss):
 
     paper = "Petrov and Macdonald, RecSys 2023"
 
-    def __init__(self, *, tau: float, calibration: float) -> None:
+    def __init__(self, *, tau: float = 1.0, calibration: float = 0.75) -> None:
         check_positive("tau", tau)
         check_between("calibration", calibration, 0, 1)
         super().__init__(tau=tau, calibration=calibration)

@@ -83,7 +83,7 @@ class LLPAUCLoss(RowLoss):
 
     paper = "Shi et al., WWW 2024"
 
-    def __init__(self, *, tau: float, alpha: float, beta: float) -> None:
+    def __init__(self, *, tau: float = 0.3, alpha: float = 0.7, beta: float = 0.1) -> None:
         _check_options(tau, alpha, beta)
         super().__init__(tau=tau, alpha=alpha, beta=beta)
 

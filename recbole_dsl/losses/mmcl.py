@@ -43,8 +43,9 @@ def mmcl_loss(
             M == 0; shapes are not (B,) and (B, M).
     Source: Ozsoy, "Multi-Margin Cosine Loss: Proposal and Application in Recommender Systems",
         arXiv 2405.04614, 2024.
-    Differs from source: its common factor of all negatives is part of the weights, so they need not
-        sum to 1.
+    Differs from source: unverified. No text with the paper's equation could be read; this form is
+        its description, CCL with several margins, each with a weight. A common factor of all
+        negatives is part of the weights, so they need not sum to 1.
     Conventions: no denominator; mean over all negatives, those below a margin included; no
         temperature, neither as factor nor as divisor.
     Limits: K = 1 is CCL, to the bit. Equal margins add their weights.
@@ -68,7 +69,12 @@ class MMCLLoss(RowLoss):
     paper = "Ozsoy, arXiv 2405.04614"
     scores = ("cosine",)
 
-    def __init__(self, *, margins: Sequence[float], weights: Sequence[float]) -> None:
+    def __init__(
+        self,
+        *,
+        margins: Sequence[float] = (0.6, 0.7, 0.8, 0.9),
+        weights: Sequence[float] = (12.5, 37.5, 50, 150),
+    ) -> None:
         _check_options(margins, weights)
         super().__init__(margins=list(margins), weights=list(weights))
 

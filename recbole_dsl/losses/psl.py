@@ -67,8 +67,9 @@ class PSLLoss(RowLoss):
 
     paper = "Yang et al., NeurIPS 2024"
     scores = ("cosine",)
+    ignores_minus_inf = True
 
-    def __init__(self, *, tau: float, surrogate: str) -> None:
+    def __init__(self, *, tau: float = 0.2, surrogate: str = "relu") -> None:
         check_positive("tau", tau)
         check_choice("surrogate", surrogate, tuple(EXCESS))
         super().__init__(tau=tau, surrogate=surrogate)

@@ -150,7 +150,13 @@ class SCELoss(RowLoss):
     inputs = ("pos", "user_vectors", "items", "item_table")
 
     def __init__(
-        self, *, tau: float, n_buckets: int, bucket_size_x: int, bucket_size_y: int, mix: bool
+        self,
+        *,
+        tau: float = 0.3,
+        n_buckets: int = 90,
+        bucket_size_x: int = 90,
+        bucket_size_y: int = 256,
+        mix: bool = False,
     ) -> None:
         _check_options(tau, bucket_size_x, bucket_size_y)
         check_count("n_buckets", n_buckets)

@@ -77,8 +77,9 @@ class SoftmaxLoss(RowLoss):
     """Mean of :func:`softmax_loss`, or of its form with the positive, over the rows of a batch."""
 
     paper = "Wu et al., TOIS 2024 (SSM)"
+    ignores_minus_inf = True
 
-    def __init__(self, *, tau: float, positive_in_denominator: bool) -> None:
+    def __init__(self, *, tau: float = 0.2, positive_in_denominator: bool = False) -> None:
         check_positive("tau", tau)
         check_flag("positive_in_denominator", positive_in_denominator)
         super().__init__(tau=tau, positive_in_denominator=positive_in_denominator)

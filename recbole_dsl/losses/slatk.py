@@ -3,11 +3,11 @@
 import torch
 
 from recbole_dsl.common.tensors import in_float32
-from recbole_dsl.common.validation import check_count, check_flag, check_positive
-from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
+from recbole_dsl.common.validation import check_flag, check_positive
 from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
 from recbole_dsl.losses.log_sum_exp import log_sum_exp
+from recbole_dsl.losses.top_k_quantiles import TopKQuantileLoss
 
 
 def slatk_loss(
@@ -39,8 +39,8 @@ def slatk_loss(
         ValueError: a temperature <= 0; M == 0; quantile not of pos's shape.
     Source: Yang, Chen, Zhang, Wu, Sun, Feng, Chen, Wang, "Breaking the Top-K Barrier: Advancing
         Top-K Ranking Metrics Optimization in Recommender Systems", KDD 2025.
-    Differs from source: not in the formula. Unlike in our other softmax losses log M is kept, since
-        a weight with a gradient makes it matter.
+    Differs from source: not in the formula; for the quantiles, see :class:`SLatKLoss`. Unlike in
+        our other softmax losses log M is kept, since a weight with a gradient makes it matter.
     Conventions: the positive is not in the denominator; sum over negatives; not multiplied
         by tau; tau is the softmax's, tau_weight the weight's.
     Limits: tau_weight -> infinity is (SL + log M) / 2, since sigmoid(0) = 1/2.
@@ -65,56 +65,51 @@ def slatk_weight(pos: torch.Tensor, quantile: torch.Tensor, *, tau_weight: float
     return torch.sigmoid((pos - quantile) / tau_weight)
 
 
-def top_k_quantile(scores: torch.Tensor, k: int) -> torch.Tensor:
-    """The K-th largest of each row, (B, I) -> (B,); the smallest where there are fewer than K."""
-    return scores.topk(min(k, scores.shape[1]), dim=1, sorted=False).values.min(dim=1).values
+class SLatKLoss(TopKQuantileLoss):
+    """Mean of :func:`slatk_loss`, with each user's top-K quantile.
 
+    The source's quantiles start at 0 and are estimated from sampled items. Here they are exact,
+    measured over all items before epoch 0 and anew every ``quantile_every`` epochs; with
+    ``quantile: regression`` they start exact and follow in each step, as those of Talos.
 
-class SLatKLoss(RowLoss):
-    """Mean of :func:`slatk_loss`; the quantiles are computed anew every ``quantile_every`` epochs.
-
-    The source estimates them from sampled items; here they are exact, from the scores of all items,
-    which takes about half as long as an evaluation.
+    tau_weight is searched from 0.5 to 3 in the source, whose best for MF are 2.5
+    (amazon2014-health), the default here, and 2.25 (amazon2014-electronic).
     """
 
     paper = "Yang et al., KDD 2025"
-    inputs = ("pos", "neg", "users")
-    quantile: torch.Tensor
+    ignores_minus_inf = True
 
     def __init__(
-        self, *, tau: float, tau_weight: float, weight_gradient: bool, k: int, quantile_every: int
+        self,
+        *,
+        tau: float = 0.2,
+        tau_weight: float = 2.5,
+        weight_gradient: bool = True,
+        k: int = 20,
+        quantile: str = "exact",
+        quantile_every: int = 5,
+        quantile_learning_rate: float = 0.001,
     ) -> None:
         check_positive("tau", tau)
         check_positive("tau_weight", tau_weight)
         check_flag("weight_gradient", weight_gradient)
-        check_count("k", k)
-        check_count("quantile_every", quantile_every)
         super().__init__(
             tau=tau,
             tau_weight=tau_weight,
             weight_gradient=weight_gradient,
             k=k,
+            quantile=quantile,
             quantile_every=quantile_every,
+            quantile_learning_rate=quantile_learning_rate,
         )
 
-    def prepare(self, data: TrainingRows) -> None:
-        self.register_buffer("quantile", torch.zeros(data.n_users), persistent=False)
-
-    def begin_epoch(self, epoch: int, view: ModelView) -> None:
-        if epoch % self.options["quantile_every"] == 0:
-            self.measure(view)
-
-    def measure(self, view: ModelView) -> None:
-        for users, scores in view.score_blocks():
-            # Column 0 is the padding item, no competitor.
-            self.quantile[users] = top_k_quantile(scores[:, 1:], self.options["k"]).float()
-
     def forward(self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        quantile = self.quantile[users].to(pos.dtype)
         options = {name: self.options[name] for name in ("tau", "tau_weight", "weight_gradient")}
-        return slatk_loss(pos, neg, quantile, **options).mean()
+        loss = slatk_loss(pos, neg, self.quantile_of(users, pos), **options).mean()
+        self.observe(users, pos, neg)
+        return loss
 
     def robust_view(self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor) -> RobustView:
-        quantile = self.quantile[users].to(pos.dtype)
+        quantile = self.quantile_of(users, pos)
         weight = slatk_weight(pos, quantile, tau_weight=self.options["tau_weight"])
         return RobustView(neg, torch.full_like(pos, self.tau), weight=weight)

@@ -6,12 +6,15 @@ from functools import cached_property
 import torch
 from torch.nn.functional import embedding, normalize
 
+from recbole_dsl.data.sampling.all_items import AllItems
 from recbole_dsl.data.sampling.shared_negatives import Negatives, negative_ids
 from recbole_dsl.data.sampling.user_items import UserPositives
-from recbole_dsl.models.negative_scores import by_block, by_row
+from recbole_dsl.models.negative_scores import by_all, by_block, by_row
 
 # Inputs for which negatives are scored, not only drawn.
 SCORED = {"neg", "item_similarity"}
+# Inputs for which they are needed at all.
+DRAWN = SCORED | {"negatives"}
 
 
 class BatchInputs:
@@ -26,8 +29,9 @@ class BatchInputs:
         users, items: (B,) int64. The batch's users and their positive items.
         tables: (U, D) and (I, D), the backbone's embeddings.
         cosine: whether scores are cosines, else inner products.
-        draw: () -> fresh negatives for the batch's users, ids (B, M) or shared in blocks
-            (:mod:`recbole_dsl.data.sampling.shared_negatives`).
+        draw: () -> fresh negatives for the batch's users: ids (B, M), shared in blocks
+            (:mod:`recbole_dsl.data.sampling.shared_negatives`) or all items
+            (:class:`recbole_dsl.data.sampling.all_items.AllItems`).
         positives: :class:`recbole_dsl.data.sampling.user_items.UserPositives`.
         sparse: whether the tables are parameters that take row-sparse gradients.
     """
@@ -40,7 +44,7 @@ class BatchInputs:
         tables: tuple[torch.Tensor, torch.Tensor],
         *,
         cosine: bool,
-        draw: Callable[[], Negatives],
+        draw: Callable[[], Negatives | AllItems],
         positives: UserPositives,
         sparse: bool = False,
     ) -> None:
@@ -62,7 +66,7 @@ class BatchInputs:
         return self._scored(embedding(ids, table, sparse=self._sparse))
 
     @cached_property
-    def _drawn(self) -> Negatives:
+    def _drawn(self) -> Negatives | AllItems:
         return self._draw()
 
     @cached_property
@@ -70,7 +74,7 @@ class BatchInputs:
         """Vectors of the positives (B, D); where negatives are scored and shared in blocks, of
         the shared (N, M, D) and of the rows' own (C, D) too."""
         drawn = self._drawn if SCORED & set(self._names) else None
-        if drawn is None or isinstance(drawn, torch.Tensor):
+        if drawn is None or isinstance(drawn, (torch.Tensor, AllItems)):
             return (self._look_up(self.items, self._tables[1]),)
         ids = (self.items, drawn.shared.view(-1), drawn.own)
         index = torch.cat(ids)
@@ -98,11 +102,17 @@ class BatchInputs:
 
     @cached_property
     def negatives(self) -> torch.Tensor:
-        """(B, M), ids of the negatives."""
+        """(B, M), ids of the negatives; of all columns, where some are left out."""
+        if isinstance(self._drawn, AllItems):
+            return self._drawn.items.expand(len(self.users), -1)
         return negative_ids(self._drawn, len(self.users))
 
     def _against_negatives(
-        self, vectors: torch.Tensor, convert: Callable[[torch.Tensor], torch.Tensor]
+        self,
+        vectors: torch.Tensor,
+        convert: Callable[[torch.Tensor], torch.Tensor],
+        *,
+        leave_out: bool,
     ) -> torch.Tensor:
         """(B, D) vectors times those of each row's negatives -> (B, M), without a (B, M, D).
 
@@ -110,8 +120,11 @@ class BatchInputs:
 
         Args:
             convert: applied to the item vectors before they are multiplied.
+            leave_out: whether cells that are left out become -inf.
         """
         drawn = self._drawn
+        if isinstance(drawn, AllItems):
+            return by_all(vectors, convert(self.item_table), drawn if leave_out else None)
         if isinstance(drawn, torch.Tensor):
             return by_row(vectors, convert(self.item_table), drawn)
         shared, own = convert(self._items[1]), convert(self._items[2])
@@ -125,8 +138,8 @@ class BatchInputs:
 
     @cached_property
     def neg(self) -> torch.Tensor:
-        """(B, M), scores of the negatives."""
-        return self._against_negatives(self.user_vectors, lambda vectors: vectors)
+        """(B, M), scores of the negatives; -inf where a column is left out."""
+        return self._against_negatives(self.user_vectors, lambda vectors: vectors, leave_out=True)
 
     @cached_property
     def item_similarity(self) -> torch.Tensor:
@@ -136,8 +149,8 @@ class BatchInputs:
             vectors = vectors.detach()
             return vectors if self._cosine else normalize(vectors, dim=-1)
 
-        with torch.no_grad():
-            return self._against_negatives(unit(self.item_vectors), unit)
+        # Not under no_grad: the vectors cached here serve the scores too, with their gradient.
+        return self._against_negatives(unit(self.item_vectors), unit, leave_out=False)
 
     @cached_property
     def in_batch(self) -> torch.Tensor:

@@ -29,9 +29,13 @@ class EpochView:
         self._model.train(training)
         return tables
 
+    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(U, D) and (I, D), whose inner products are the scores; rows 0 are padding."""
+        return self._embed(lambda: self._model.embed(self._model.score))
+
     def score_blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yields (user ids (b,), scores (b, I)), each user once; column 0 is the padding item."""
-        users, items = self._embed(lambda: self._model.embed(self._model.score))
+        users, items = self.tables()
         size = max(_SCORES // len(items), 1)
         for ids in torch.arange(1, len(users), device=users.device).split(size):
             yield ids, users[ids] @ items.T

@@ -15,10 +15,16 @@ from recbole_dsl.common.tensors import in_float32
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
 from recbole_dsl.data.sampling.shared_negatives import Negatives
 from recbole_dsl.losses import TrainingRows
-from recbole_dsl.models.batch_inputs import SCORED, BatchInputs
+from recbole_dsl.models.batch_inputs import BatchInputs
 from recbole_dsl.models.epoch_view import EpochView
 from recbole_dsl.models.registry import backbone_class, loss_class
-from recbole_dsl.models.settings import build_from_settings, check_pair_settings
+from recbole_dsl.models.settings import (
+    ALL,
+    build_from_settings,
+    check_memory_of_all,
+    check_pair_settings,
+    check_sparse,
+)
 
 
 class PairRecommender(GeneralRecommender):
@@ -46,14 +52,17 @@ class PairRecommender(GeneralRecommender):
         self.reg_weight = require(config, "reg_weight")
         negatives = require(config, "train_neg_sample_args")
         self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
+        self.takes_all = self.n_negatives == ALL
 
         backbone, loss = backbone_class(config["backbone"]), loss_class(config["loss"])
         self.backbone: Any = build_from_settings(backbone, config, users, items, *size)
         self.loss = build_from_settings(loss, config)
+        if self.takes_all:
+            check_memory_of_all(config, self.loss, self.n_items)
         self.loss.prepare(TrainingRows(users, items, *size))
         self.sparse = str(config["learner"]).lower() == "sparse_adam"
         if self.sparse:
-            self._check_sparse(config)
+            check_sparse(config, self.backbone, self.loss)
         try:
             self.sampler = NegativeSampler(
                 users,
@@ -68,24 +77,16 @@ class PairRecommender(GeneralRecommender):
             raise UsageError(f"{config['model']}: {error}") from error
         self._cache: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def _check_sparse(self, config: Any) -> None:
-        """Refuse ``learner: sparse_adam`` where a step's gradient is not row-sparse."""
-        reason = None
-        if not self.backbone.row_wise:
-            reason = f"{config['backbone']} propagates whole tables"
-        elif self.block == 1 and SCORED & set(self.loss.inputs):
-            reason = "with block: 1 in train_neg_sample_args the gradient has a row for every item"
-        elif "item_table" in self.loss.inputs:
-            reason = f"{config['loss']} scores all items"
-        elif any(parameter.requires_grad for parameter in self.loss.parameters()):
-            reason = f"{config['loss']} has learned parts of its own"
-        elif config["weight_decay"]:
-            reason = "weight_decay would move every row"
-        if reason:
-            raise UsageError(
-                f"{config['model']}: learner sparse_adam updates only the rows of a batch, but "
-                f"{reason}; use learner: adam"
-            )
+    def initialise(self) -> bool:
+        """Make the start that takes time, ``initialization: spectral``.
+
+        The trainer calls this once, before training; a model that is loaded does without.
+
+        Returns:
+            Whether there was anything to make.
+        """
+        self._cache = None
+        return hasattr(self.backbone, "initialise") and self.backbone.initialise()
 
     def train(self, mode: bool = True) -> "PairRecommender":
         self._cache = None  # embeddings move while training
@@ -122,22 +123,36 @@ class PairRecommender(GeneralRecommender):
         interaction: Any,
         tables: tuple[torch.Tensor, torch.Tensor],
         names: Collection[str],
+        *,
+        leave_out: bool = False,
     ) -> BatchInputs:
-        """The named inputs of a batch, from :meth:`tables`."""
+        """The named inputs of a batch, from :meth:`tables`.
+
+        Args:
+            leave_out: with ``sample_num: all``, whether positives are left out of the negatives, as
+                scores of -inf; else other negatives stand in their place.
+        """
         users = interaction[self.USER_ID]
+        leave_out = leave_out and self.takes_all
+        draw = self.sampler.all_but_positives if leave_out else self.draw_negatives
         return BatchInputs(
             names,
             users,
             interaction[self.ITEM_ID],
             tables,
             cosine=self.score == "cosine",
-            draw=lambda: self.draw_negatives(users),
+            draw=lambda: draw(users),
             positives=self.sampler.positives,
             sparse=self.sparse and self.training,
         )
 
     def draw_negatives(self, users: torch.Tensor) -> Negatives:
-        """Fresh negatives for (B,) users: ids (B, M), or shared in blocks where ``block`` > 1."""
+        """Fresh negatives for (B,) users: ids (B, M), or shared in blocks where ``block`` > 1.
+
+        With ``sample_num: all`` every item, positives replaced by other negatives.
+        """
+        if self.takes_all:
+            return self.sampler.all_with_positives_replaced(users)
         if self.block == 1:
             ids: torch.Tensor = self.sampler(users, self.n_negatives)
             return ids
@@ -145,7 +160,12 @@ class PairRecommender(GeneralRecommender):
 
     def calculate_loss(self, interaction: Any) -> torch.Tensor:
         """Mean loss of a batch of positives, plus regularisation and the backbone's own term."""
-        inputs = self.batch_inputs(interaction, self.tables(), self.loss.inputs)
+        inputs = self.batch_inputs(
+            interaction,
+            self.tables(),
+            self.loss.inputs,
+            leave_out=self.loss.ignores_minus_inf,
+        )
         loss: torch.Tensor = self.loss(**inputs.select())
         if self.reg_weight:
             loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)

@@ -30,6 +30,7 @@ LOSSES: dict[str, type[losses.RowLoss]] = {
     "BSL": losses.BSLLoss,
     "PSL": losses.PSLLoss,
     "SLatK": losses.SLatKLoss,
+    "Talos": losses.TalosLoss,
     "AdvInfoNCE": losses.AdvInfoNCELoss,
     "InfoNCE": losses.InfoNCELoss,
     "AdapTau": losses.AdapTauLoss,

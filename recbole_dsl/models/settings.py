@@ -7,10 +7,16 @@ from typing import Any, TypeVar
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import require
 from recbole_dsl.losses import RowLoss
-from recbole_dsl.models.batch_inputs import OFFERED, SCORED
+from recbole_dsl.models.batch_inputs import DRAWN, OFFERED, SCORED
 from recbole_dsl.models.registry import LOSSES, loss_class
 
 T = TypeVar("T")
+
+# The value of ``sample_num`` that stands for every item of the catalogue.
+ALL = "all"
+# Scores of all items that a step may make at once: 1 GiB in float32. At its peak a step holds four
+# such tensors with SL, six with DSL, ten with PSL and eleven with BC.
+_LARGEST_SCORES = 1 << 28
 
 
 def build_from_settings(cls: type[T], config: Mapping[str, Any], *args: Any) -> T:
@@ -56,14 +62,66 @@ def check_pair_settings(config: Mapping[str, Any]) -> None:
 
 def _check_false_negatives(config: Mapping[str, Any], loss: RowLoss) -> None:
     """Refuse them for a loss without negatives, and where blocks of rows share negatives."""
-    rate, block = config["train_noise"]["false_negative"], config["train_neg_sample_args"]["block"]
-    reason = None
-    if not (SCORED | {"negatives"}) & set(loss.inputs):
+    rate, negatives = config["train_noise"]["false_negative"], config["train_neg_sample_args"]
+    block, reason = negatives["block"], None
+    if not DRAWN & set(loss.inputs):
         reason = f"{config['loss']} draws no negatives"
+    elif negatives["sample_num"] == ALL:
+        reason = f"it needs a number for sample_num in train_neg_sample_args, got {ALL}"
     elif block > 1:
         reason = f"it needs train_neg_sample_args: {{block: 1}}, got {block}"
     if rate and reason:
         raise UsageError(f"{config['model']}: train_noise: false_negative {rate}: {reason}")
+
+
+def check_memory_of_all(config: Mapping[str, Any], loss: RowLoss, n_items: int) -> None:
+    """Refuse ``sample_num: all`` where a step's scores of all items would be too large a tensor.
+
+    Args:
+        n_items: I, the padding item included.
+    Raises:
+        UsageError: a batch has more than 2^28 scores.
+    """
+    batch = config["train_batch_size"]
+    if not DRAWN & set(loss.inputs) or batch * n_items <= _LARGEST_SCORES:
+        return
+    size = batch * n_items * 4 / (1 << 30)
+    raise UsageError(
+        f"{config['model']}: sample_num: {ALL} in train_neg_sample_args scores {n_items - 1:,} "
+        f"items for each of {batch:,} rows, {size:,.1f} GiB a tensor: set train_batch_size to at "
+        f"most {_LARGEST_SCORES // n_items:,}, or sample_num to a number"
+    )
+
+
+def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> None:
+    """Refuse ``learner: sparse_adam`` where a step's gradient is not row-sparse.
+
+    Raises:
+        UsageError: the reason, which is in the backbone, the loss or a setting.
+    """
+    negatives, reason = config["train_neg_sample_args"], None
+    all_rows = [
+        f"{key}: {value}"
+        for key, value in (("sample_num", ALL), ("block", 1))
+        if negatives[key] == value
+    ]
+    if not backbone.row_wise:
+        reason = f"{config['backbone']} propagates whole tables"
+    elif all_rows and SCORED & set(loss.inputs):
+        reason = (
+            f"with {all_rows[0]} in train_neg_sample_args the gradient has a row for every item"
+        )
+    elif "item_table" in loss.inputs:
+        reason = f"{config['loss']} scores all items"
+    elif any(parameter.requires_grad for parameter in loss.parameters()):
+        reason = f"{config['loss']} has learned parts of its own"
+    elif config["weight_decay"]:
+        reason = "weight_decay would move every row"
+    if reason:
+        raise UsageError(
+            f"{config['model']}: learner sparse_adam updates only the rows of a batch, but "
+            f"{reason}; use learner: adam"
+        )
 
 
 def check_has_diagnostics(model: str, loss: str | None) -> None:

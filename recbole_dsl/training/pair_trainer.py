@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from recbole_dsl.common import distributed
+from recbole_dsl.common.timing import Clock
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.training.base_trainer import BaseTrainer
 from recbole_dsl.training.epoch import train_epoch
@@ -14,6 +15,13 @@ from recbole_dsl.training.optimizer import fused
 
 class PairTrainer(BaseTrainer):
     """Trains by our own loop over the batches, with a fused optimizer where torch has one."""
+
+    def __init__(self, config: Any, model: Any) -> None:
+        # The other processes get the main one's weights, see copy_state_from_main.
+        clock = Clock()
+        if distributed.world().main and model.initialise():
+            clock.done("spectral start")
+        super().__init__(config, model)
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         return fused(super()._build_optimizer(**kwargs))

@@ -68,6 +68,7 @@ def _result(name):
     return result
 
 
+@pytest.mark.slow
 def test_the_script_is_the_run_command(checkerboard, monkeypatch):
     settings = {**QUICK_PAIR, "model": "MF_SL", "dataset": checkerboard, "epochs": 2}
     words = [f"--{key}={value}" for key, value in settings.items()]

@@ -30,7 +30,24 @@ from recbole_dsl.common.errors import UsageError
         (["train_neg_sample_args={num: 3}"], "train_neg_sample_args has no key 'num'"),
         (
             ["train_neg_sample_args={sample_num: 0}"],
-            "sample_num of train_neg_sample_args must be an integer >= 1, got 0",
+            "sample_num of train_neg_sample_args must be an integer >= 1 or all, got 0",
+        ),
+        (
+            ["train_neg_sample_args={sample_num: every}"],
+            "sample_num of train_neg_sample_args must be an integer >= 1 or all, got 'every'",
+        ),
+        (["train_neg_sample_args={block: all}"], "block .* must be an integer >= 1, got 'all'"),
+        (
+            ["train_neg_sample_args={sample_num: all, block: 8}"],
+            "sample_num: all takes every item and draws none: block must be 1, got 8",
+        ),
+        (
+            ["train_neg_sample_args={sample_num: all, distribution: popularity}"],
+            "sample_num: all takes .* distribution must be uniform, got popularity",
+        ),
+        (
+            ["train_neg_sample_args={sample_num: all}", "train_noise={false_negative: 1}"],
+            "false_negative 1: it needs a number for sample_num in train_neg_sample_args, got all",
         ),
         (["train_neg_sample_args=None"], "train_neg_sample_args must be a map, got None"),
         (["train_neg_sample_args={dynamic: True}"], "dynamic sampling is RecBole's"),
@@ -62,6 +79,13 @@ from recbole_dsl.common.errors import UsageError
 def test_bad_settings_get_one_line(arguments, message):
     with pytest.raises(UsageError, match=message) as caught:
         config_of("MF_SL", *arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["BPR", "SimpleX", "Pop"])
+def test_all_items_as_negatives_are_not_for_recboles_models(model):
+    with pytest.raises(UsageError, match=f"{model}: sample_num: all .* is for <Back") as caught:
+        config_of(model, "train_neg_sample_args={sample_num: all}")
     assert "\n" not in str(caught.value)
 
 

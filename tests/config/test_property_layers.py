@@ -10,6 +10,9 @@ from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES, PropertyLayer
 from recbole_dsl.models.registry import BACKBONES, LOSSES
 from recbole_dsl.models.resolve import host_models, resolve_model
 
+# Losses over cosines whose authors rank test items by inner products.
+RANKED_BY_INNER_PRODUCT = {"DirectAU", "BC"}
+
 
 def test_search_ranges_are_no_settings():
     assert "search" not in config_of("MF_SL")
@@ -50,10 +53,22 @@ def test_property_files_are_complete_and_have_no_unused_key(folder, table):
         }
         draws = folder == "backbone" or {"neg", "negatives"} & set(cls.inputs)
         unused = set() if draws else {"train_neg_sample_args"}
+        if name in RANKED_BY_INNER_PRODUCT:
+            options.add("test_score")
         assert set(values) == options | shared[folder] - unused
         assert search and set(search) <= set(values)
         assert all(isinstance(choices, list) and choices for choices in search.values())
         assert files[name].read_text().startswith(f"# {name}: ")
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_a_loss_says_how_its_authors_rank_over_the_setting_of_every_pair(loss):
+    config = config_of(f"LightGCN_{loss}")
+    expected = "dot" if loss in RANKED_BY_INNER_PRODUCT else None
+    assert config["test_score"] == expected
+    if expected:
+        assert config["score"] == "cosine"
+        assert config_of(f"MF_{loss}", "test_score=cosine")["test_score"] == "cosine"
 
 
 def _files(config):

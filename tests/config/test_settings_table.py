@@ -54,7 +54,7 @@ def test_the_keys_of_a_map_are_explained_each_by_its_own_file():
     assert row.value["sample_num"] == 7 and row.value["distribution"] == "uniform"
     assert row.meaning.startswith("Negatives, drawn on the device, never a training positive")
     for text in (
-        "sample_num (int): M, negatives per positive.",
+        "sample_num (int or str): M, negatives per positive, or all: every other item.",
         "block (int): Rows of a batch that share",
         "dynamic (bool): Whether to use dynamic negative sampling.",
     ):

@@ -190,6 +190,7 @@ def test_no_sampler_is_made_where_nothing_draws_from_it():
         assert [loader._sampler is not None for loader in loaders] == [made] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["LightGCN_DSL", "BPR", "NGCF", "EASE", "MultiVAE", "SimpleX"])
 def test_a_step_of_many_users_scores_as_steps_of_one(model):
     _, net, *_ = _trained(model, epochs=0)
@@ -202,6 +203,7 @@ def test_a_step_of_many_users_scores_as_steps_of_one(model):
             torch.testing.assert_close(together[row], alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RANKING)
 def test_each_ranking_metric_works_alone(name):
     at = name if name == "gauc" else f"{name}@10"

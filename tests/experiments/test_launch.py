@@ -34,13 +34,16 @@ RANKING = [  # RecBole's own
 GROUPS = {"item_popularity": {"head": 1, "mid": 1, "tail": 1}, "user_activity": 2}
 USERS, ITEMS = 30, 25
 PAIR = {"embedding_size": 8, "train_neg_sample_args": {"sample_num": 6}, "train_batch_size": 64}
-# Each loss with state of its own, a graph with noise, and RecBole's loop, also over users.
+# Each loss with state of its own, a graph with noise, a start that one process makes for all, and
+# RecBole's loop, also over users.
 MODELS = [
     ("MF_SLatK", PAIR),
-    ("MF_AdvInfoNCE", {**PAIR, "adversarial_every": 1}),
-    ("MF_AdapTau", PAIR),
+    ("MF_Talos", PAIR),
+    ("MF_AdvInfoNCE", {**PAIR, "adversarial_start": 1}),
+    ("MF_AdapTau", {**PAIR, "warm_up_epochs": 1}),
     ("MF_BC", {**PAIR, "bias_epochs": 1}),
     ("XSimGCL_DSL", PAIR),
+    ("LightGCN_SL", {**PAIR, "initialization": "spectral"}),
     ("BPR", {"embedding_size": 8, "train_batch_size": 64}),
     ("LightGCN", {"embedding_size": 8, "train_batch_size": 64}),
     ("MultiVAE", {"train_batch_size": 640, "mlp_hidden_size": [16], "latent_dimension": 4}),

@@ -1,12 +1,15 @@
 """Models that come back from their checkpoints."""
 
 import pytest
+import torch
 from quick import QUICK_PAIR
 
 import recbole_dsl
+from recbole_dsl.backbones import spectral
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.experiments.load_checkpoint import load
 from recbole_dsl.experiments.single_run import run
+from recbole_dsl.training import checkpoint
 
 
 def test_loading_refuses_data_that_has_changed(make_dataset, own_folder):
@@ -25,6 +28,18 @@ def test_loading_does_not_depend_on_later_settings():
     loaded = recbole_dsl.load(path)
     assert loaded.config["embedding_size"] == 8
     assert loaded.model.backbone.user_embedding.weight.shape == (944, 8)
+
+
+def test_loading_makes_no_spectral_start(make_dataset, monkeypatch):
+    make_dataset("toy", [(f"u{u}", f"i{i}") for u in range(8) for i in range(12) if (u + i) % 3])
+    settings = {**QUICK_PAIR, "initialization": "spectral"}
+    result = run("MF_SL", "toy", config_dict=settings)
+    monkeypatch.setattr(spectral, "spectral_vectors", None)
+    loaded = load(result["checkpoint"])
+    assert loaded.config["initialization"] == "spectral"
+    state = checkpoint.read(result["checkpoint"])["state_dict"]
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.equal(tensor, state[name])
 
 
 def test_only_our_checkpoints_are_loaded(tmp_path):

@@ -15,6 +15,7 @@ def _log(folder, model):
     return next((folder / "log" / model).glob(f"{model}-ml-100k-*.log")).read_text()
 
 
+@pytest.mark.slow
 def test_a_log_tells_what_was_run_and_what_came_of_it(own_folder):
     run("MF_SL", "ml-100k", config_dict={**LOGGED, "epochs": 2}, command=["run.py", "--x=1"])
     text = _log(own_folder, "MF_SL")

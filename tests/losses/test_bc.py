@@ -10,7 +10,7 @@ from recbole_dsl.losses import TrainingRows
 from recbole_dsl.losses.bc import BCLoss, PopularityBias, add_margin, bc_loss
 from recbole_dsl.losses.sl import softmax_loss_with_positive
 
-OPTIONS = dict(tau=0.2, bias_tau=0.1, bias_epochs=2, bias_embedding_size=8)
+OPTIONS = dict(tau=0.2, bias_epochs=2, bias_embedding_size=8)
 
 
 def _batch(rows=5, negatives=7, dtype=torch.float64):
@@ -24,6 +24,21 @@ def _data():
     users = torch.tensor([1, 2, 3, 4, 5, 6, 1, 2])
     items = torch.tensor([1, 1, 1, 1, 1, 1, 2, 3])
     return TrainingRows(users, items, 7, 5)
+
+
+class View:
+    """All training rows in batches of four, each row with three negatives drawn at random."""
+
+    def __init__(self):
+        self.passes = 0
+
+    def batches(self, names):
+        self.passes += 1
+        assert set(names) == {"users", "items", "negatives"}
+        data = _data()
+        for rows in torch.arange(8).split(4):
+            negatives = torch.randint(1, 5, (4, 3))
+            yield dict(users=data.users[rows], items=data.items[rows], negatives=negatives)
 
 
 def _loop(pos, neg, margin, tau):
@@ -134,7 +149,7 @@ def test_the_gradient_of_the_vectors_is_bounded_at_an_angle_of_zero():
 
 
 def test_levels_are_the_distinct_counts_and_pairs_of_equal_counts_score_the_same():
-    bias = PopularityBias(_data(), 8)
+    bias = PopularityBias(_data(), 8, "sigmoid")
     assert bias.user.weight.shape == (3, 8)  # counts 0 (padding), 1 and 2
     assert bias.item.weight.shape == (3, 8)  # counts 0 (padding and item 4), 1 and 6
     users, items = torch.tensor([1, 2, 3, 3]), torch.tensor([2, 3, 1, 2])
@@ -146,11 +161,28 @@ def test_levels_are_the_distinct_counts_and_pairs_of_equal_counts_score_the_same
     torch.testing.assert_close(pos[2], expected)
 
 
-def test_margins_start_small_whatever_the_counts():
+@pytest.mark.parametrize("form", ["sigmoid", "angle"])
+def test_margins_agree_with_a_plain_loop(form):
+    bias = PopularityBias(_data(), 8, form).double()
+    users, items = torch.tensor([1, 2, 3]), torch.tensor([1, 2, 4])
+    counts = [(2, 6), (2, 1), (1, 0)]  # of each pair's user and item
+    levels = {"user": [0, 1, 2], "item": [0, 1, 6]}
+    expected = []
+    for user, item in counts:
+        p = bias.user.weight[levels["user"].index(user)].tolist()
+        q = bias.item.weight[levels["item"].index(item)].tolist()
+        product = sum(a * b for a, b in zip(p, q, strict=True))
+        if form == "sigmoid":
+            expected.append(1 - 1 / (1 + math.exp(-product)))
+        else:
+            expected.append(math.acos(product / math.hypot(*p) / math.hypot(*q)))
+    assert bias.margin(users, items).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_angles_start_small_whatever_the_counts():
     torch.manual_seed(1)
-    bias = PopularityBias(_data(), 64)
-    pos, neg = bias(torch.tensor([1, 2, 3]), torch.tensor([2, 3, 1]), torch.tensor([[4]] * 3))
-    angles = torch.cat([pos, neg.flatten()]).arccos()
+    bias = PopularityBias(_data(), 64, "angle")
+    angles = bias.margin(torch.tensor([1, 2, 3, 1]), torch.tensor([2, 3, 1, 4]))
     assert bool((angles > 0.2).all()) and bool((angles < 0.6).all())
 
 
@@ -171,60 +203,64 @@ def _prepared(**changes):
     return loss
 
 
-def test_module_adds_the_extractors_own_loss_and_no_gradient_crosses():
-    loss = _prepared()
+@pytest.mark.parametrize("form", ["sigmoid", "angle"])
+def test_module_is_the_function_with_the_extractors_margins_and_trains_the_model_alone(form):
+    loss = _prepared(bias_margin=form)
     inputs = _inputs(loss)
     inputs["pos"].requires_grad_(), inputs["neg"].requires_grad_()
-    bias_pos, bias_neg = loss.bias(inputs["users"], inputs["items"], inputs["negatives"])
-    margin = bias_pos.detach().arccos()
-    main = bc_loss(inputs["pos"], inputs["neg"], margin, tau=0.2).mean()
-    own = (softmax_loss_with_positive(bias_pos, bias_neg, tau=0.1) + math.log(5)).mean()
+    margin = loss.bias.margin(inputs["users"], inputs["items"])
+    expected = bc_loss(inputs["pos"], inputs["neg"], margin, tau=0.2).mean()
     value = loss(**inputs)
-    torch.testing.assert_close(value, main + own)
-    parameters = list(loss.parameters())
-    assert len(parameters) == 2
-    for ours, theirs in (
-        (torch.autograd.grad(value, parameters, retain_graph=True), (own, parameters)),
-        (torch.autograd.grad(value, (inputs["pos"],)), (main, (inputs["pos"],))),
-    ):
-        for a, b in zip(ours, torch.autograd.grad(*theirs), strict=True):
-            torch.testing.assert_close(a, b)
+    torch.testing.assert_close(value, expected)
+    value.backward()
+    assert inputs["pos"].grad.abs().sum() > 0
+    assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
 
 
-def test_the_extractor_learns_a_smaller_margin_for_a_popular_item():
+def test_the_extractor_learns_alone_before_the_first_epoch_and_then_stands_still():
+    loss, view = _prepared(), View()
+    states = []
+    for epoch in range(3):
+        states.append([parameter.clone() for parameter in loss.parameters()])
+        loss.begin_epoch(epoch, view)
+        assert view.passes == 2
+        assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
+    assert all(not torch.equal(a, b) for a, b in zip(states[0], states[1], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(states[1], states[2], strict=True))
+
+
+def test_the_extractors_steps_are_those_of_softmax_loss_with_the_positive():
+    loss, other = _prepared(bias_epochs=1, bias_learning_rate=0.02, bias_tau=0.3), _prepared()
+    other.load_state_dict(loss.state_dict())
+    other.bias.requires_grad_(True)
+    optimizer = torch.optim.Adam(other.bias.parameters(), lr=0.02)
+    torch.manual_seed(3)
+    for batch in View().batches(("users", "items", "negatives")):
+        optimizer.zero_grad()
+        pos, neg = other.bias(**batch)
+        _softmax(pos, neg, 0.3).backward()
+        optimizer.step()
+    torch.manual_seed(3)
+    loss.begin_epoch(0, View())
+    for ours, theirs in zip(loss.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.detach().requires_grad_(False))
+
+
+def _softmax(pos, neg, tau):
+    every = torch.cat([pos.unsqueeze(1), neg], dim=1) / tau
+    return (every.exp().sum(dim=1).log() - every[:, 0]).mean()
+
+
+@pytest.mark.parametrize("form", ["sigmoid", "angle"])
+def test_the_extractor_learns_a_smaller_margin_for_a_popular_item(form):
     torch.manual_seed(0)
+    loss = _prepared(bias_margin=form, bias_epochs=100, bias_learning_rate=0.05)
+    loss.begin_epoch(0, View())
     data = _data()
-    loss = _prepared()
-    optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
-    inputs = dict(users=data.users, items=data.items)
-    pos, neg = torch.zeros(8), torch.zeros(8, 3)
-    for _ in range(200):
-        inputs["negatives"] = torch.randint(1, 5, (8, 3))
-        optimizer.zero_grad()
-        loss(pos, neg, **inputs).backward()
-        optimizer.step()
-    pos, _ = loss.bias(data.users, data.items, inputs["negatives"])
-    angle = pos.arccos()
-    assert angle[:6].max() < angle[6:].min()
-
-
-def test_the_extractor_stands_still_after_its_epochs_and_the_margins_stay():
-    loss = _prepared()
-    inputs = _inputs(loss)
-    optimizer = torch.optim.Adam(loss.parameters(), lr=0.05, weight_decay=0.1)
-    inputs["pos"].requires_grad_()
-    for epoch in range(4):
-        loss.begin_epoch(epoch, None)
-        before = [parameter.clone() for parameter in loss.parameters()]
-        optimizer.zero_grad()
-        value = loss(**inputs)
-        value.backward()
-        optimizer.step()
-        moved = [not torch.equal(a, b) for a, b in zip(before, loss.parameters(), strict=True)]
-        assert moved == [epoch < 2] * 2
-    bias_pos, _ = loss.bias(inputs["users"], inputs["items"], inputs["negatives"])
-    main = bc_loss(inputs["pos"], inputs["neg"], bias_pos.arccos(), tau=0.2).mean()
-    torch.testing.assert_close(value, main)
+    margin = loss.bias.margin(data.users, data.items)
+    assert margin[:2].max() < margin[6:].min()  # of the same two users
+    if form == "sigmoid":
+        assert margin.min() > 0 and margin.max() < 1
 
 
 def test_module_wants_cosines_and_the_checkpoint_holds_the_extractor():
@@ -238,6 +274,8 @@ def test_module_wants_cosines_and_the_checkpoint_holds_the_extractor():
     [
         ({"bias_tau": -1}, "bias_tau must be > 0, got -1"),
         ({"bias_tau": "x"}, "bias_tau must be a finite number, got 'x'"),
+        ({"bias_margin": "cosine"}, "bias_margin must be one of 'sigmoid', 'angle', got 'cosine'"),
+        ({"bias_learning_rate": 0}, "bias_learning_rate must be > 0, got 0"),
         ({"bias_epochs": 0}, "bias_epochs must be an integer >= 1, got 0"),
         ({"bias_embedding_size": 0}, "bias_embedding_size must be an integer >= 1, got 0"),
         ({"bias_embedding_size": 2.5}, "bias_embedding_size must be an integer >= 1, got 2.5"),

@@ -131,10 +131,10 @@ def _viewed(name, **changes):
     loss = LOSSES[name](**{**default_options(name), **changes})
     users, items = torch.tensor([1, 2, 3, 1, 2, 3]), torch.tensor([1, 2, 3, 4, 5, 6])
     loss.prepare(TrainingRows(users, items, 4, 40))
-    if name == "SLatK":
-        loss.quantile.uniform_(-0.5, 0.5)
+    if name in ("SLatK", "Talos"):
+        loss.quantiles.value.uniform_(-0.5, 0.5)
     if name == "AdapTau":
-        loss.per_user.temperature.uniform_(0.1, 0.5)
+        loss.per_user.ratio.uniform_(0.4, 1.6)
     pos, neg, sim = _batch()
     negatives = torch.arange(7, 37).expand(6, 30)
     given = dict(pos=pos, neg=neg, item_similarity=sim, users=users, items=items)
@@ -144,16 +144,21 @@ def _viewed(name, **changes):
 
 VIEWED = [name for name, cls in LOSSES.items() if hasattr(cls, "robust_view")]
 FORMS = [
-    *((name, {}) for name in VIEWED if name != "PSL"),
+    *((name, {}) for name in VIEWED if name not in ("PSL", "Talos")),
     ("DSL", {"alpha": 0.5, "beta": -3.0, "gamma": -1.0}),
     ("SL", {"positive_in_denominator": True}),
+    ("BSL", {"form": "row", "tau_pos": 0.3, "tau_neg": 0.15}),
     ("BSL", {"form": "user", "tau_pos": 0.3, "tau_neg": 0.15}),
+    ("BSL", {"form": "user", "tau_pos": 0.3, "tau_neg": 0.15, "negative_exponent": 1.2}),
+    ("BSL", {"form": "paired", "tau_pos": 0.3, "tau_neg": 0.15}),
+    ("AdvInfoNCE", {"negative_weight": 3.0}),
     ("AdvInfoNCE", {"positive_in_denominator": False}),
 ]
 
 
 def test_the_losses_with_a_view_are_the_log_sum_exps_over_drawn_negatives():
-    assert set(VIEWED) == {"DSL", "SL", "BSL", "PSL", "SLatK", "AdvInfoNCE", "AdapTau", "BC"}
+    expected = {"DSL", "SL", "BSL", "PSL", "SLatK", "Talos", "AdvInfoNCE", "AdapTau", "BC"}
+    assert set(VIEWED) == expected
     assert not hasattr(RowLoss, "robust_view")
 
 
@@ -165,7 +170,9 @@ def test_q_is_where_the_gradient_of_training_goes(name, options):
     found = robust_quantities(loss.robust_view(**inputs))
     share = push / push.sum(dim=1, keepdim=True)
     torch.testing.assert_close(share, found.q, rtol=1e-5, atol=1e-9)
-    if name in ("DSL", "AdapTau", "SL", "SLatK") and not options.get("positive_in_denominator"):
+    if name in ("DSL", "AdapTau", "SL", "SLatK", "BSL") and not options.get(
+        "positive_in_denominator"
+    ):
         force = found.weight / found.tau / len(neg)  # the push of a row, all negatives together
         torch.testing.assert_close(push.sum(dim=1), force, rtol=1e-5, atol=0)
 
@@ -176,6 +183,18 @@ def test_psl_is_softmax_loss_of_the_scores_in_its_view(surrogate):
     view = loss.robust_view(**inputs)
     value = (robust_quantities(view).robust_value - inputs["pos"]) / view.tau
     torch.testing.assert_close(value.mean(), loss(**inputs))
+
+
+def test_talos_is_softmax_loss_of_the_scores_in_its_view_which_are_scores_near_the_quantile():
+    loss, inputs = _viewed("Talos")
+    quantile = loss.quantiles(inputs["users"])
+    view = loss.robust_view(**inputs)
+    positive = loss.robust_view(inputs["pos"], inputs["pos"].unsqueeze(1), inputs["users"]).f[:, 0]
+    value = (robust_quantities(view).robust_value - positive) / view.tau
+    torch.testing.assert_close(value.mean(), loss(**inputs))
+    near = (quantile + 1e-4).unsqueeze(1)
+    found = loss.robust_view(inputs["pos"], near, inputs["users"]).f
+    torch.testing.assert_close(found, near, rtol=0, atol=1e-8)
 
 
 def test_dsl_with_both_scales_off_has_the_numbers_of_sl():

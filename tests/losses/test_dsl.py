@@ -27,11 +27,21 @@ def _loop(pos, neg, sim, tau, alpha, beta, gamma, slate_size, clip):
         intensity.append(sum(h[j] for j in ranked[:slate_size]) / slate_size)
         rows.append(d)
         all_kappa.append(kappa)
-    mean = sum(intensity) / len(intensity)
-    taus = [tau * math.exp(gamma * (c - mean)) for c in intensity]
-    taus = [min(max(t, tau / clip), tau * clip) for t in taus]
-    centre = math.exp(sum(math.log(t) for t in taus) / len(taus))
-    taus = [t * tau / centre for t in taus]
+    limit = math.log(clip)
+
+    def log_ratios(c0):
+        return [min(max(gamma * (c - c0), -limit), limit) for c in intensity]
+
+    # c0 by trying every number of intensities clipped at either end: where r of them are within
+    # the bounds, their mean gives it.
+    found = []
+    by_size = sorted(intensity)
+    for low in range(len(by_size)):
+        for high in range(low + 1, len(by_size) + 1):
+            clipped = limit * ((len(by_size) - high) - low) * math.copysign(1, gamma)
+            c0 = (sum(by_size[low:high]) + (clipped / gamma if gamma else 0)) / (high - low)
+            found.append((abs(sum(log_ratios(c0))), c0))
+    taus = [tau * math.exp(ratio) for ratio in log_ratios(min(found)[1])]
     losses = [
         math.log(sum(k * math.exp(x / t) for k, x in zip(kappa, d, strict=True)) / len(d))
         for d, kappa, t in zip(rows, all_kappa, taus, strict=True)
@@ -84,6 +94,18 @@ def test_both_scales_are_normalised():
     log_kappa, tau_b = dsl_scales(pos, neg, sim, **FULL)
     torch.testing.assert_close(log_kappa.exp().mean(dim=1), torch.ones(32).double())
     assert tau_b.log().mean().exp().item() == pytest.approx(FULL["tau"])
+
+
+@pytest.mark.parametrize("gamma", [8.0, -8.0])
+def test_no_temperature_exceeds_the_clip_and_their_geometric_mean_is_tau(gamma):
+    pos, neg, sim = _batch(200, 50)
+    pos[:20] += 0.6  # a few rows without competition, which pull the mean away from the others
+    options = dict(FULL, gamma=gamma, clip=2.0, slate_size=20)
+    _, tau_b = dsl_scales(pos, neg, sim, **options)
+    ratio = tau_b / options["tau"]
+    assert ratio.max() <= 2 + 1e-12 and ratio.min() >= 0.5 - 1e-12
+    assert ratio.max() > 1.99 and ratio.min() < 0.51
+    assert tau_b.log().mean().exp().item() == pytest.approx(options["tau"], rel=1e-9)
 
 
 def test_negative_beta_shields_the_item_most_like_the_positive():

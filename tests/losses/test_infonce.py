@@ -5,10 +5,15 @@ import torch
 from loss_cases import at_extremes
 
 from recbole_dsl.losses import TrainingRows
-from recbole_dsl.losses.infonce import InfoNCELoss, info_nce_loss, log_share
+from recbole_dsl.losses.infonce import (
+    InfoNCELoss,
+    info_nce_corrected_loss,
+    info_nce_loss,
+    log_share,
+)
 from recbole_dsl.losses.sl import softmax_loss, softmax_loss_with_positive
 
-FULL = dict(tau=0.2, log_q=True, positive_in_denominator=True, mask_positives=True)
+FULL = dict(tau=0.2, log_q="standard", positive_in_denominator=True, mask_positives=True)
 FORMS = pytest.mark.parametrize("with_positive", [True, False])
 
 
@@ -165,15 +170,168 @@ def test_finite_at_extreme_scores_and_tiny_tau(with_positive, dtype, sign):
     assert loss.dtype == torch.float32
 
 
+# The corrected logQ correction -------------------------------------------------------------------
+
+
+def _corrected_loop(scores, negative, log_q, tau):
+    """The paper's loss row by row, with 1 - Q(b) the share of the columns that are left.
+
+    Values, less the constant in the logarithm, and the gradient of their sum.
+    """
+    rows, values, grads = len(scores), [], []
+    for b, row in enumerate(scores.tolist()):
+        columns = [c for c in range(rows) if c != b and negative[b, c]]
+        grad = [0.0] * rows
+        n, own = len(columns), math.exp(row[b] / tau)
+        left = n / (rows - 1)
+        terms = {c: math.exp(row[c] / tau) / (math.exp(log_q[c].item()) / left) for c in columns}
+        total, value = sum(terms.values()), 0.0
+        if columns:
+            p = own / (own + total / n)
+            value = -(1 - p) * math.log(own / (total / n))
+            grad[b] = -(1 - p) / tau
+            for c in columns:
+                grad[c] = (1 - p) * terms[c] / total / tau
+        values.append(value)
+        grads.append(grad)
+    return (torch.tensor(x, dtype=torch.float64) for x in (values, grads))
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.3, 1.0])
+def test_corrected_values_and_gradients_agree_with_a_plain_loop(tau):
+    scores, negative, log_q = _batch()
+    scores.requires_grad_()
+    loss = info_nce_corrected_loss(scores, negative, log_q, tau=tau)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
+    values, gradient = _corrected_loop(scores, negative, log_q, tau)
+    torch.testing.assert_close(loss, values, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(grad, gradient, rtol=1e-12, atol=1e-12)
+    assert loss[0] == 0 and bool((grad[0] == 0).all())  # it has no negative
+
+
+def test_corrected_with_every_item_once_is_the_full_softmax():
+    """Each other item drawn once, and each as likely: the estimate is the sum over all items."""
+    items, tau = 6, 0.2
+    scores = (torch.rand(items, items).double() * 2 - 1).requires_grad_()
+    every = torch.ones(items, items).bool()
+    log_q = torch.full((items,), 1 / (items - 1), dtype=torch.float64).log()
+    loss = info_nce_corrected_loss(scores, every, log_q, tau=tau)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
+    full = torch.nn.functional.cross_entropy(scores / tau, torch.arange(items), reduction="sum")
+    torch.testing.assert_close(grad, torch.autograd.grad(full, scores)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_corrected_and_standard_without_the_positive_differ_by_the_weight_alone():
+    scores, negative, log_q = _batch()
+    scores.requires_grad_()
+    loss = info_nce_corrected_loss(scores, negative, log_q, tau=0.2)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
+    other = info_nce_loss(scores, negative, log_q, tau=0.2, positive_in_denominator=False)
+    (plain,) = torch.autograd.grad(other.sum(), scores)
+    weight = grad.diagonal()[1:] / plain.diagonal()[1:]
+    assert bool((weight > 0).all() and (weight < 1).all())
+    torch.testing.assert_close(grad[1:], weight.unsqueeze(1) * plain[1:])
+
+
+def test_corrected_does_not_depend_on_how_popular_the_positive_is():
+    scores, negative, log_q = _batch()
+    rarer = log_q.clone()
+    rarer[3] -= 2
+    values = [info_nce_corrected_loss(scores, negative, q, tau=0.2)[3] for q in (log_q, rarer)]
+    assert values[0] == values[1]
+
+
+def test_corrected_weighs_a_row_less_the_better_its_positive_is_found():
+    pulls = []
+    for positive in (-0.5, 0.2, 0.9):
+        scores = torch.zeros(3, 3).fill_diagonal_(positive).requires_grad_()
+        every, log_q = torch.ones(3, 3).bool(), torch.full((3,), 1 / 3).log()
+        loss = info_nce_corrected_loss(scores, every, log_q, tau=0.2)
+        pulls.append(torch.autograd.grad(loss.sum(), scores)[0][0, 0].item())
+    assert pulls[0] < pulls[1] < pulls[2] < 0
+
+
+def _mean_gradient(function, scores, positive, q, tau, columns, batches):
+    """Gradient with respect to the user's scores of all items, mean over batches drawn from q."""
+    total = torch.zeros_like(scores)
+    for _ in range(batches):
+        drawn = torch.multinomial(q, columns - 1, replacement=True)
+        items = torch.cat([torch.tensor([positive]), drawn])
+        matrix = scores[items].expand(columns, columns).clone().requires_grad_()
+        negative = (items != positive).expand(columns, columns)
+        loss = function(matrix, negative, q[items].log(), tau=tau)[0]
+        (grad,) = torch.autograd.grad(loss, matrix)
+        total.index_add_(0, items, grad[0])
+    return total / batches
+
+
+@pytest.mark.parametrize("positive", [0, 4, 9], ids=["popular", "middling", "rare"])
+def test_corrected_gradient_is_nearer_to_the_full_softmax_than_the_standard_one(positive):
+    torch.manual_seed(1)
+    tau, columns, batches = 0.3, 65, 400
+    scores = torch.rand(10).double() - 0.5
+    scores[positive] = 0.9  # found more often than not: where the weight of a row matters
+    scores.requires_grad_()
+    q = 1 / torch.arange(1, 11).double()  # Zipf's law: the popular item is ten times as frequent
+    q = q / q.sum()
+    loss = torch.nn.functional.cross_entropy(scores / tau, torch.tensor(positive))
+    (full,) = torch.autograd.grad(loss, scores)
+
+    def standard(*args, tau):
+        return info_nce_loss(*args, tau=tau, positive_in_denominator=True)
+
+    errors = [
+        (_mean_gradient(one, scores.detach(), positive, q, tau, columns, batches) - full).norm()
+        for one in (standard, info_nce_corrected_loss)
+    ]
+    assert errors[0] > 0.3 * full.norm()  # 0.5 to 1.8 times the gradient, by the item's popularity
+    assert errors[1] < 0.05 * full.norm()
+
+
+@at_extremes
+def test_corrected_is_finite_at_extreme_scores_and_tiny_tau(dtype, sign):
+    _, negative, log_q = _batch(dtype=dtype)
+    scores = torch.full((6, 6), -sign, dtype=dtype).fill_diagonal_(sign).requires_grad_()
+    loss = info_nce_corrected_loss(scores, negative, log_q, tau=0.01)
+    loss.sum().backward()
+    assert bool(torch.isfinite(loss).all()) and bool(torch.isfinite(scores.grad).all())
+    assert loss.dtype == torch.float32
+
+
+def test_corrected_of_a_batch_of_one_row_is_zero():
+    scores = torch.rand(1, 1, requires_grad=True)
+    loss = info_nce_corrected_loss(scores, torch.ones(1, 1).bool(), torch.zeros(1), tau=0.1)
+    loss.sum().backward()
+    assert loss.item() == 0 and scores.grad.item() == 0
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_corrected_module_leaves_out_the_rows_own_item_and_hands_on(mask):
+    loss = InfoNCELoss(log_q="corrected", mask_positives=mask)
+    loss.prepare(TrainingRows(torch.tensor([1, 1, 2]), torch.tensor([1, 2, 1]), 3, 3))
+    scores, positive = torch.rand(3, 3), torch.eye(3).bool()
+    positive[0, 1] = True
+    inputs = {"in_batch": scores, "in_batch_positive": positive, "items": torch.tensor([1, 2, 1])}
+    negative = torch.tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]]).bool()  # rows 0 and 2: item 1
+    if mask:
+        negative = negative & ~positive
+    log_q = torch.tensor([2 / 3, 1 / 3, 2 / 3]).log()
+    actual = loss(**{name: inputs[name] for name in loss.inputs})
+    expected = info_nce_corrected_loss(scores, negative, log_q, tau=0.2)
+    torch.testing.assert_close(actual, expected.mean())
+
+
 def test_log_share_counts_training_rows_and_is_finite_for_unseen_items():
     share = log_share(torch.tensor([1, 1, 1, 2]), 4).exp()
     torch.testing.assert_close(share, torch.tensor([0.25, 0.75, 0.25, 0.25]))
 
 
-@pytest.mark.parametrize("log_q", [True, False])
+@pytest.mark.parametrize("log_q", [True, False, "True", "False", "standard", "none"])
 @pytest.mark.parametrize("mask", [True, False])
 def test_module_asks_for_what_its_options_need_and_hands_it_on(log_q, mask):
     loss = InfoNCELoss(**dict(FULL, log_q=log_q, mask_positives=mask))
+    log_q = str(log_q) in ("True", "standard")  # the flag of earlier versions keeps its meaning
+    assert loss.options["log_q"] == ("standard" if log_q else "none")
     assert ("items" in loss.inputs) == log_q
     assert ("in_batch_positive" in loss.inputs) == mask
     rows = TrainingRows(torch.tensor([1, 1, 2]), torch.tensor([1, 2, 1]), 3, 3)
@@ -194,7 +352,10 @@ def test_module_asks_for_what_its_options_need_and_hands_it_on(log_q, mask):
     assert not loss.state_dict()
 
 
-@pytest.mark.parametrize(("log_q", "given"), [(True, ("in_batch",)), (False, ("items",))])
+@pytest.mark.parametrize(
+    ("log_q", "given"),
+    [("standard", ("in_batch",)), ("corrected", ("in_batch",)), ("none", ("items",))],
+)
 def test_inputs_that_do_not_fit_the_options_are_refused(log_q, given):
     loss = InfoNCELoss(**dict(FULL, log_q=log_q, mask_positives=False))
     with pytest.raises(ValueError, match="inputs must be .*'in_batch'"):
@@ -204,7 +365,12 @@ def test_inputs_that_do_not_fit_the_options_are_refused(log_q, given):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"log_q": 1}, "log_q must be True or False, got 1"),
+        ({"log_q": 1}, "log_q must be one of 'none', 'standard', 'corrected', got 1"),
+        ({"log_q": None}, "log_q must be one of 'none', 'standard', 'corrected', got None"),
+        (
+            {"log_q": "corrected", "positive_in_denominator": False},
+            "log_q 'corrected' needs positive_in_denominator True, got False",
+        ),
         ({"positive_in_denominator": None}, "positive_in_denominator must be True or False"),
         ({"mask_positives": "no"}, "mask_positives must be True or False, got 'no'"),
     ],

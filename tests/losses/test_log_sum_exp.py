@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from recbole_dsl.losses import log_sum_exp as log_sum_exp_module
 from recbole_dsl.losses.log_sum_exp import log_mean_exp, log_sum_exp
 
 
@@ -18,7 +19,11 @@ def _batch(dtype=torch.float64):
 @pytest.mark.parametrize("shape", ["number", "per row"])
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("shifted", [True, False])
-def test_value_and_gradients_are_those_of_torchs_logsumexp(shape, biased, shifted):
+@pytest.mark.parametrize("cells", [1, 14, 1 << 17])  # one row at a time, two, all
+def test_value_and_gradients_are_those_of_torchs_logsumexp(
+    shape, biased, shifted, cells, monkeypatch
+):
+    monkeypatch.setattr(log_sum_exp_module, "_CACHE", cells)
     pos, neg, scale, bias = (x.requires_grad_() for x in _batch())
     scale = 3.5 if shape == "number" else scale.detach()
     pos = pos if shifted else None
@@ -58,3 +63,17 @@ def test_one_large_score_among_small_ones_neither_over_nor_underflows():
     value = log_sum_exp(neg, torch.tensor([-1.0]), scale=1e4)
     assert value.item() == pytest.approx(2e4)
     assert torch.autograd.grad(value.sum(), neg)[0].tolist() == [[0, 1e4, 0]]
+
+
+def test_a_term_of_minus_infinity_adds_nothing_and_has_no_gradient():
+    _, neg, scale, _ = _batch()
+    some = neg[:, :4].clone().requires_grad_()
+    left_out = torch.full((5, 3), -math.inf, dtype=torch.float64)
+    every = torch.cat([some, left_out], dim=1).detach().requires_grad_()
+    ours, plain = (log_sum_exp(x, scale=scale.detach()) for x in (every, some))
+    torch.testing.assert_close(ours, plain)
+    (grad,), (expected,) = (
+        torch.autograd.grad(y.sum(), x) for y, x in ((ours, every), (plain, some))
+    )
+    torch.testing.assert_close(grad[:, :4], expected)
+    assert not bool(grad[:, 4:].any())

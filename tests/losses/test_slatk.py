@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from recbole_dsl.losses import SLatKLoss, TrainingRows, slatk_loss, softmax_loss
-from recbole_dsl.losses.slatk import top_k_quantile
 
 OPTIONS = dict(tau=0.2, tau_weight=0.5, weight_gradient=True, k=2, quantile_every=3)
 
@@ -60,13 +59,6 @@ def test_without_its_gradient_the_weight_only_weighs():
     torch.testing.assert_close(actual, expected)
 
 
-def test_quantile_is_the_k_th_largest():
-    scores = torch.randn(5, 30)
-    expected = scores.sort(dim=1, descending=True).values
-    assert torch.equal(top_k_quantile(scores, 4), expected[:, 3])
-    assert torch.equal(top_k_quantile(scores, 99), expected[:, -1])
-
-
 class _View:
     def __init__(self):
         self.asked = 0
@@ -84,11 +76,28 @@ def test_quantiles_are_measured_every_few_epochs_without_the_padding_item():
     for epoch in range(7):
         loss.begin_epoch(epoch, view)
     assert view.asked == 3
-    torch.testing.assert_close(loss.quantile, torch.tensor([0.0, 0.2, -0.2]))
+    torch.testing.assert_close(loss.quantiles.value, torch.tensor([0.0, 0.2, -0.2]).double())
     pos, neg = torch.tensor([0.2, 0.0]), torch.randn(2, 3)
     options = dict(tau=0.2, tau_weight=0.5, weight_gradient=True)
     expected = slatk_loss(pos, neg, torch.tensor([-0.2, 0.2]), **options).mean()
     torch.testing.assert_close(loss(pos=pos, neg=neg, users=torch.tensor([2, 1])), expected)
+
+
+def test_by_regression_quantiles_start_exact_and_each_training_step_moves_them_after_its_loss():
+    loss, view = SLatKLoss(**OPTIONS, quantile="regression", quantile_learning_rate=0.01), _View()
+    loss.prepare(TrainingRows(torch.tensor([1, 2]), torch.tensor([1, 2]), 3, 4))
+    for epoch in range(7):
+        loss.begin_epoch(epoch, view)
+    assert view.asked == 1
+    users, start = torch.tensor([1, 2]), torch.tensor([0.2, -0.2])
+    torch.testing.assert_close(loss.quantiles(users), start.double())
+    # Of 3 items the positive stands for 1 and the negatives for 2; user 1 has 1 + 2 / 2 above,
+    # which is K, user 2 has none.
+    pos, neg = torch.tensor([0.3, -0.5]), torch.tensor([[0.4, 0.1], [-0.6, -0.7]])
+    options = dict(tau=0.2, tau_weight=0.5, weight_gradient=True)
+    expected = slatk_loss(pos, neg, start, **options).mean()
+    torch.testing.assert_close(loss(pos=pos, neg=neg, users=users), expected)
+    torch.testing.assert_close(loss.quantiles(users), torch.tensor([0.2, -0.21]).double())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,12 @@ def _inputs(block=1, cosine=False, tables=None, names=OFFERED, sparse=False, dra
     drawn = [] if drawn is None else drawn
 
     def draw():
-        drawn.append(sampler(USERS, 12) if block == 1 else sampler.shared(USERS, 12, block))
+        if block == "all":
+            drawn.append(sampler.all_but_positives(USERS))
+        elif block == "replaced":
+            drawn.append(sampler.all_with_positives_replaced(USERS))
+        else:
+            drawn.append(sampler(USERS, 12) if block == 1 else sampler.shared(USERS, 12, block))
         return drawn[-1]
 
     return BatchInputs(
@@ -73,6 +78,59 @@ def test_gradients_are_those_of_the_plain_look_up(block):
     pos = (user[USERS] * item[ITEMS]).sum(dim=1)
     expected = torch.autograd.grad((neg * weight).sum() + pos.sum(), tables)
     for ours, theirs in zip(actual, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("block", [1, 3, "all"])
+def test_the_order_in_which_a_loss_names_its_inputs_does_not_change_gradients(block):
+    names, found = ("pos", "neg", "item_similarity"), []
+    for order in (names, names[::-1]):
+        tables = tuple(
+            torch.randn(n, D, generator=torch.Generator().manual_seed(n)).requires_grad_()
+            for n in (U, N_ITEMS)
+        )
+        given = _inputs(block, tables=tables, names=order, cosine=True)[0].select()
+        loss = given["neg"].logsumexp(dim=1).sum() - given["pos"].sum()
+        found.append(torch.autograd.grad(loss, tables))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("cosine", [True, False])
+def test_all_items_are_scored_once_and_positives_left_out(cosine, synchronous):
+    tables = tuple(torch.randn(n, D).double().requires_grad_() for n in (U, N_ITEMS))
+    inputs, _ = _inputs("all", tables=tables, cosine=cosine)
+    user, item = (torch.nn.functional.normalize(t, dim=1) if cosine else t for t in tables)
+    assert torch.equal(inputs.negatives, torch.arange(1, N_ITEMS).expand(8, -1))
+    similarity = torch.cosine_similarity(item[ITEMS].unsqueeze(1), item[1:], dim=2)
+    torch.testing.assert_close(inputs.item_similarity, similarity.detach())
+    taken = torch.zeros(U, N_ITEMS, dtype=torch.bool)
+    taken[TRAIN_USERS, TRAIN_ITEMS] = True
+    expected = (user[USERS] @ item[1:].T).masked_fill(taken[USERS, 1:], -torch.inf)
+    torch.testing.assert_close(inputs.neg, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(inputs.neg.logsumexp(dim=1).sum() + inputs.pos.sum(), tables),
+        torch.autograd.grad(
+            expected.logsumexp(dim=1).sum() + (user[USERS] * item[ITEMS]).sum(), tables
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_replaced_positives_are_scored_as_what_replaces_them(synchronous):
+    tables = tuple(torch.randn(n, D).double().requires_grad_() for n in (U, N_ITEMS))
+    inputs, (user, item) = _inputs("replaced", tables=tables)
+    ids = inputs.negatives
+    assert ids.shape == (8, N_ITEMS - 1)
+    expected = (user[USERS].unsqueeze(1) * item[ids]).sum(dim=2)
+    torch.testing.assert_close(inputs.neg, expected)
+    weight = torch.randn(expected.shape).double()
+    for ours, theirs in zip(
+        torch.autograd.grad((inputs.neg * weight).sum(), tables),
+        torch.autograd.grad((expected * weight).sum(), tables),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs)
 
 

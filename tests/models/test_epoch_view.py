@@ -41,6 +41,9 @@ def test_a_loss_sees_the_score_it_trains_on_not_the_one_of_test(checkerboard):
     user, item = model.embed("cosine")
     (_, scores), *_ = view.score_blocks()
     torch.testing.assert_close(scores, (user @ item.T)[1:])
+    tables = view.tables()
+    assert torch.equal(tables[0], user) and torch.equal(tables[1], item)
+    assert not tables[0].requires_grad
 
 
 def test_a_loss_sees_scores_without_the_noise_of_training(checkerboard):

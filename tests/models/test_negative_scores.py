@@ -1,7 +1,10 @@
+import math
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from recbole_dsl.data.sampling.all_items import AllItems
 from recbole_dsl.models import negative_scores
 
 
@@ -44,6 +47,41 @@ def test_vectors_in_half_precision_are_scored_too():
     torch.testing.assert_close(
         half.float(), negative_scores.by_row(vectors, table, ids), atol=0.1, rtol=0.05
     )
+
+
+def _some_left_out(rows, items):
+    return AllItems(torch.arange(1, items), (torch.tensor([0, rows - 1]), torch.tensor([0, 2])))
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_all_items_are_scored_but_the_padding_item(left_out):
+    vectors, table = torch.randn(4, 5).double(), torch.randn(6, 5).double()
+    vectors.requires_grad_(), table.requires_grad_()
+    columns = _some_left_out(4, 6) if left_out else None
+    ours = negative_scores.by_all(vectors, table, columns)
+    plain = (vectors.unsqueeze(1) * table[1:]).sum(dim=2)
+    if left_out:
+        plain = columns.leave_out(plain + 0)
+    assert ours.shape == (4, 5) and torch.equal(ours == -math.inf, plain == -math.inf)
+    torch.testing.assert_close(ours.exp(), plain.exp())
+    for a, b in zip(
+        torch.autograd.grad(ours.logsumexp(dim=1).sum(), (vectors, table)),
+        torch.autograd.grad(plain.logsumexp(dim=1).sum(), (vectors, table)),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def test_all_items_are_scored_in_half_precision_under_autocast():
+    vectors, table = torch.randn(4, 8), torch.randn(6, 8, requires_grad=True)
+    full = negative_scores.by_all(vectors, table, _some_left_out(4, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = negative_scores.by_all(vectors, table, _some_left_out(4, 6))
+    assert half.dtype == torch.float32 and torch.equal(half == -math.inf, full == -math.inf)
+    assert not torch.equal(half, full)
+    torch.testing.assert_close(half.exp(), full.exp(), atol=0.1, rtol=0.1)
+    half.logsumexp(dim=1).sum().backward()
+    assert bool(torch.isfinite(table.grad).all()) and not bool(table.grad[0].any())
 
 
 class Watch(TorchDispatchMode):

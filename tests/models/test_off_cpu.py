@@ -19,7 +19,7 @@ from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
 from recbole_dsl.losses import SoftmaxLoss
-from recbole_dsl.models.registry import BACKBONES, LOSSES, pair_names
+from recbole_dsl.models.registry import LOSSES, pair_names
 
 GPU = "cuda"
 SMALL = {"state": "ERROR", "embedding_size": 8, "train_batch_size": 64}
@@ -81,6 +81,8 @@ class OnGPU:
 
 def _step(place, training_rows, pair, **settings):
     """Loss and gradients of one batch off the CPU."""
+    if pair.endswith("_BC"):
+        settings["bias_epochs"] = 1
     config = Config(pair, "ml-100k", config_dict={**SMALL, **settings})
     model = config.model_class(config, training_rows._dataset)
     model.begin_epoch(0, training_rows)  # between epochs a loss may wait
@@ -101,23 +103,34 @@ def step_elsewhere(request, training_rows, monkeypatch):
     return functools.partial(_step, request.param(monkeypatch), training_rows)
 
 
-# Each loss and each backbone; the other pairs are slow for being many.
-FEW = [*(f"MF_{loss}" for loss in LOSSES), *(f"{backbone}_DSL" for backbone in BACKBONES)]
+NEGATIVES = [{"sample_num": 20}, {"sample_num": 20, "block": 16}, {"sample_num": "all"}]
+# Not slow: each loss with its own negatives, MF_DSL with each kind.
+STEPS = [
+    pytest.param(
+        pair,
+        negatives,
+        marks=[] if pair in few else pytest.mark.slow,
+        id=f"{pair}-{'-'.join(map(str, negatives.values()))}",
+    )
+    for negatives, few in zip(
+        NEGATIVES,
+        ([f"MF_{loss}" for loss in LOSSES], ["MF_DSL", "LightGCN_DSL"], ["MF_DSL", "MF_BC"]),
+        strict=True,
+    )
+    for pair in pair_names()
+]
 
 
-@pytest.mark.parametrize("block", [1, 16])
-@pytest.mark.parametrize(
-    "pair",
-    [pytest.param(p, marks=[] if p in FEW else pytest.mark.slow) for p in pair_names()],
-)
-def test_a_step_does_not_wait(pair, block, step_elsewhere):
-    step_elsewhere(pair, train_neg_sample_args={"sample_num": 20, "block": block})
+@pytest.mark.parametrize(("pair", "negatives"), STEPS)
+def test_a_step_does_not_wait(pair, negatives, step_elsewhere):
+    step_elsewhere(pair, train_neg_sample_args=negatives)
 
 
 @pytest.mark.parametrize(
     ("pair", "settings"),
     [
         ("MF_BSL", {"form": "user"}),
+        ("MF_InfoNCE", {"log_q": "corrected"}),
         ("MF_DSL", {"alpha": 1.0, "score": "dot"}),
         ("MF_SL", {"train_neg_sample_args": {"distribution": "popularity", "sample_num": 20}}),
         ("MF_SL", {"train_noise": {"false_negative": 0.5}}),

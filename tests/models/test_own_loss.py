@@ -58,6 +58,7 @@ def test_runs_from_the_command_line(hinge):
     assert done.stderr == "error: MF_HingeLoss: margin must be > 0, got -1\n"
 
 
+@pytest.mark.slow
 def test_runs_by_a_line_in_the_registry(hinge, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(hinge)
     import hinge as module

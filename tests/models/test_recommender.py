@@ -127,7 +127,8 @@ def test_shared_negatives_train_too(block, checkerboard, synchronous):
 SPARSE = {"learner": "sparse_adam", "train_neg_sample_args": {"sample_num": 8, "block": 50}}
 
 
-@pytest.mark.parametrize("name", ["MF_SL", "MF_DSL", "MF_BSL", "MF_DirectAU"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MF_SL", "MF_DSL", "MF_BSL", "MF_DirectAU", "MF_BC"])
 def test_row_sparse_adam_learns_the_checkerboard(name, checkerboard):
     settings = {**SMALL, **SPARSE, "reg_weight": 1e-4}
     result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
@@ -157,7 +158,7 @@ def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
         ("LightGCN_SL", {}, "LightGCN propagates whole tables"),
         ("NGCF_SL", {}, "NGCF propagates whole tables"),
         ("MF_SCE", {}, "SCE scores all items"),
-        ("MF_BC", {}, "BC has learned parts of its own"),
+        ("MF_AdvInfoNCE", {}, "AdvInfoNCE has learned parts of its own"),
         ("MF_SL", {"train_neg_sample_args": {"block": 1}}, "the gradient has a row for every item"),
         ("MF_SL", {"weight_decay": 0.1}, "weight_decay would move every row"),
     ],
@@ -226,6 +227,28 @@ def test_cached_embeddings_are_dropped_by_training_and_by_loading(checkerboard):
     torch.testing.assert_close(model.eval().predict(batch), -after)
 
 
+def test_the_start_that_takes_time_is_the_backbones_and_drops_cached_embeddings(checkerboard):
+    model, batch = _model("MF_SL", checkerboard, initialization="spectral")
+    before = model.eval().predict(batch)
+    assert model.initialise() and not model.initialise()
+    assert not torch.allclose(model.predict(batch), before)
+    assert not _model("MF_SL", checkerboard)[0].initialise()
+    model, _ = _model("MF_SL", checkerboard)
+    model.backbone = torch.nn.Identity()  # a backbone without such a start
+    assert not model.initialise()
+
+
+def test_the_spectral_start_ranks_the_checkerboard_without_an_epoch(checkerboard):
+    settings = {**SMALL, **NEGATIVES, "epochs": 0, "embedding_size": 8}
+    recall = {
+        start: recbole_dsl.run(
+            "MF_SL", checkerboard, config_dict={**settings, "initialization": start}, saved=False
+        )["test"]["recall@1"]
+        for start in ("xavier_uniform", "spectral")
+    }
+    assert recall["spectral"] == 1.0 and recall["xavier_uniform"] < 0.5
+
+
 def test_batches_are_counted_in_positives(checkerboard):
     _, batch = _model("MF_SL", checkerboard)
     assert isinstance(batch, Interaction) and len(batch) == SMALL["train_batch_size"]
@@ -239,6 +262,7 @@ def test_batches_are_counted_in_positives(checkerboard):
         ({"tau": 0.0}, "MF_DSL: tau must be > 0, got 0.0"),
         ({"clip": 0.5}, "MF_DSL: clip must be >= 1, got 0.5"),
         ({"embedding_size": 0}, "MF_DSL: embedding_size must be an integer >= 1, got 0"),
+        ({"initialization": "svd"}, "MF_DSL: initialization must be one of .*, got 'svd'"),
     ],
 )
 def test_bad_options_name_the_model_and_the_range(changes, message, checkerboard):

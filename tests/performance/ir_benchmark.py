@@ -2,15 +2,15 @@
 
     python tests/performance/ir_benchmark.py --data=FOLDER --dataset=amazon2014-health --jobs=2
 
-FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_dsl import`.
+FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import`.
 
-1. Selection: every model gets six trials, listed in TRIALS, with one seed, on 90 % of the training
-   rows; the other 10 % choose the epoch and the trial. Nothing here reads a test metric.
+1. Selection: every loss gets eight trials, listed in :func:`trials`, with one seed, on 90 % of the
+   training rows; the other 10 % choose the epoch and the trial. Nothing here reads a test metric.
 2. Final: the chosen settings and number of epochs on all training rows, three seeds, tested once.
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
-missing.
-The table, ir_benchmark.md, is written from those lines and published.csv.
+missing. Lines without `protocol` are of the first study, with six trials and one learning rate.
+The tables, in ir_benchmark.md, are written from the lines of this one and published.csv.
 """
 
 import argparse
@@ -24,14 +24,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from measuring import markdown_table, write_page
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PRESET = ROOT / "properties/presets/ir_benchmark.yaml"
 STORE, TABLE = HERE / "ir_benchmark.jsonl", HERE / "ir_benchmark.md"
-SELECTION_SEED, SEEDS = 2020, (2020, 2021, 2022)
-MARK = "<!-- tables, written by ir_benchmark.py -->"
+SELECTION_SEED, SEEDS, PROTOCOL = 2020, (2020, 2021, 2022), 2
 _METRICS = ("recall@20", "ndcg@20")
 
 # The published averages run over all users, also those without test rows: users with / all.
@@ -40,50 +40,44 @@ AVERAGED_OVER_ALL_USERS = {
     "amazon2014-cd-popularity": 0.936,
 }
 
-_TAUS = [{"tau": tau} for tau in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35)]
-TRIALS = {
-    "BPR": [{"tau": tau} for tau in (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)],
-    "SL": _TAUS,
-    "BSL": [
-        {"tau_pos": pos, "tau_neg": neg}
-        for pos, neg in (
-            (0.2, 0.2),
-            (0.25, 0.25),
-            (0.2, 0.25),
-            (0.3, 0.25),
-            (0.25, 0.2),
-            (0.3, 0.3),
-        )
-    ],
-    "PSL": [{"surrogate": "relu", **tau} for tau in _TAUS],
-    "AdvInfoNCE": _TAUS,
-    "SLatK": [
-        {"tau": tau, "tau_weight": weight} for tau in (0.2, 0.25) for weight in (2.0, 3.0, 5.0)
-    ],
-    "DSL": [{"tau": tau, "beta": beta} for tau in (0.2, 0.25, 0.3) for beta in (0.0, 1.0)],
-}
-
-# The larger data sets: two trials a model and two seeds, what a CPU has time for.
-_FEW = {
-    "amazon2014-electronic": ([0.2, 0.25], [(0.25, 0.2), (0.3, 0.25)]),
-    "amazon2014-electronic-popularity": ([0.1, 0.15], [(0.125, 0.1), (0.18, 0.15)]),
-}
+# By kind of split: learning rates, and temperatures of SL. Each loss gets the product of the rates
+# and four settings of its own.
+RATES = {"iid": (0.003, 0.01), "popularity": (0.01, 0.1)}
+TAUS = {"iid": (0.15, 0.2, 0.25, 0.3), "popularity": (0.07, 0.1, 0.15, 0.2)}
 
 
-def seeds(dataset):
-    """Seeds of the final runs."""
-    return SEEDS[:2] if dataset in _FEW else SEEDS
+def split_of(dataset):
+    """The kind of a published split."""
+    return "popularity" if dataset.endswith("-popularity") else "iid"
+
+
+def own_settings(split):
+    """Loss -> model's loss and four settings, each the same to all backbones."""
+    taus = TAUS[split]
+    middle = taus[1:3]
+    dsl = {"beta": -3.0} if split == "popularity" else {}
+    return {
+        "BPR": [{"score": "dot", "reg_weight": weight} for weight in (0.0, 1e-4, 1e-3, 1e-2)],
+        "SL": [{"tau": tau} for tau in taus],
+        "BSL, paired": [{"form": "paired", "tau_pos": 0.2, "tau_neg": tau} for tau in taus],
+        "BSL, row": [{"tau_pos": round(1.25 * tau, 4), "tau_neg": tau} for tau in taus],
+        "PSL": [{"surrogate": "relu", "tau": tau} for tau in taus],
+        "AdvInfoNCE": [{"tau": tau} for tau in taus],
+        "SLatK": [{"tau": tau, "tau_weight": w} for tau in middle for w in (2.25, 3.0)],
+        "Talos": [{"tau": tau / 2} for tau in taus],
+        "DSL": [{"tau": tau, **dsl} for tau in taus],
+    }
+
+
+LOSSES = tuple(own_settings("iid"))
 
 
 def trials(dataset, loss):
-    """What a loss tries on a data set: a list of settings."""
-    if dataset not in _FEW:
-        return TRIALS[loss]
-    taus, pairs = _FEW[dataset]
-    if loss == "BSL":
-        return [{"tau_pos": pos, "tau_neg": neg} for pos, neg in pairs]
-    fixed = {key: value for key, value in TRIALS[loss][0].items() if key != "tau"}
-    return [{**fixed, "tau": tau} for tau in taus]
+    """What a loss tries on a data set: eight settings."""
+    split = split_of(dataset)
+    return [
+        {"learning_rate": rate, **own} for rate in RATES[split] for own in own_settings(split)[loss]
+    ]
 
 
 def read_store(path=STORE):
@@ -119,29 +113,34 @@ def selected(rows, dataset, model, settings, reference=None):
     }
 
 
-def train(job, data):
-    """One run in a process of its own: the job with its validation metric, epochs and test."""
+def report_of(job, data):
+    """The result file of one run, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         settings = {
             "model": job["model"],
             "dataset": job["dataset"],
-            "config_files": PRESET,
+            "config_files": job.get("config_files", PRESET),
             "data_path": f"{Path(data).resolve()}/",
             "checkpoint_dir": folder,
             "result_file": result,
             "seed": job["seed"],
             "show_progress": False,
             **job["settings"],
+            **job.get("cost", {}),
             **job.get("schedule", {}),
         }
         command = [sys.executable, str(ROOT / "run_recbole_dsl.py")]
-        command += [f"--{key}={value}" for key, value in settings.items()]
+        command += [f"--{key}={value}" for key, value in settings.items() if value is not None]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout[-500:]}{done.stderr[-2000:]}")
-        report = json.loads(result.read_text())
+        return json.loads(result.read_text())
+
+
+def row_of(job, report):
+    """A line of the store: the job with its validation or test metrics, epochs and versions."""
     row = dict(job, best_epoch=report["best_epoch"], seconds=round(report["seconds"], 1))
     row["epochs"] = len(report["epochs"])
     row["versions"] = report["versions"]
@@ -152,15 +151,19 @@ def train(job, data):
     return row
 
 
-def run_all(jobs, data, workers, path=STORE):
-    """Run what the store lacks, a line each as it finishes; a failed run is shown and left out."""
+def run_all(jobs, data, workers, path=STORE, row_of=row_of):
+    """Run what the store lacks, a line each as it finishes; a failed run is shown and left out.
+
+    Args:
+        row_of: (job, result file) -> the job's line.
+    """
     done = {_key(row) for row in read_store(path)}
     todo = [job for job in jobs if _key(job) not in done]
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(train, job, data): job for job in todo}
+        running = {pool.submit(report_of, job, data): job for job in todo}
         for future in tqdm(as_completed(running), total=len(todo), unit="run"):
             try:
-                row = future.result()
+                row = row_of(running[future], future.result())
             except RuntimeError as error:
                 print(error, file=sys.stderr)
                 continue
@@ -169,36 +172,57 @@ def run_all(jobs, data, workers, path=STORE):
 
 
 def _key(row):
-    parts = (row["stage"], row["dataset"], row["model"], row["seed"], row["settings"])
-    return json.dumps(parts, sort_keys=True)
+    names = ("protocol", "stage", "dataset", "model", "loss", "start", "seed", "settings", "cost")
+    return json.dumps([row.get(name) for name in names], sort_keys=True)
 
 
-def chosen(rows, dataset, model):
-    """The selection run with the best validation NDCG@20, None before there is one."""
-    runs = [
-        row
-        for row in rows
-        if (row["stage"], row["dataset"], row["model"]) == ("selection", dataset, model)
-    ]
+def found(rows, stage, dataset, backbone, loss):
+    """The finished runs of a stage of this study."""
+    wanted = (PROTOCOL, stage, dataset, model_name(backbone, loss), loss)
+    names = ("protocol", "stage", "dataset", "model", "loss")
+    return [row for row in rows if tuple(row.get(name) for name in names) == wanted]
+
+
+def model_name(backbone, loss):
+    """MF and "BSL, row" -> MF_BSL."""
+    return f"{backbone}_{loss.split(',')[0]}"
+
+
+def chosen(rows, dataset, backbone, loss):
+    """The trial with the best validation NDCG@20, None before there is one."""
+    runs = found(rows, "selection", dataset, backbone, loss)
     return max(runs, key=lambda row: row["valid"]["ndcg@20"], default=None)
 
 
-def final_jobs(rows, dataset, models):
-    """The chosen settings of each model on all training rows, one job a seed."""
-    for model in models:
-        best = chosen(rows, dataset, model)
-        if best is None:
-            continue
-        schedule = {"benchmark_valid": 0, "epochs": best["best_epoch"] + 1}
-        for seed in seeds(dataset):
+def selection_jobs(dataset, backbone, losses, cost):
+    """The trials of each loss, one job each."""
+    for loss in losses:
+        for settings in trials(dataset, loss):
             yield {
-                "stage": "final", "dataset": dataset, "model": model, "seed": seed,
-                "settings": best["settings"], "schedule": schedule,
+                "protocol": PROTOCOL, "stage": "selection", "dataset": dataset,
+                "model": model_name(backbone, loss), "loss": loss, "seed": SELECTION_SEED,
+                "settings": settings, "cost": cost, "schedule": {"stopping_step": 5},
             }  # fmt: skip
 
 
+def final_jobs(rows, dataset, backbone, losses):
+    """The chosen settings of each loss on all training rows, one job a seed."""
+    for loss in losses:
+        best = chosen(rows, dataset, backbone, loss)
+        if best is None:
+            continue
+        schedule = {"benchmark_valid": 0, "epochs": best["best_epoch"] + 1}
+        for seed in SEEDS:
+            yield {**_job(best), "stage": "final", "seed": seed, "schedule": schedule}
+
+
+def _job(row):
+    names = ("protocol", "dataset", "model", "loss", "settings", "cost")
+    return {name: row[name] for name in names}
+
+
 def published():
-    """(dataset, split, backbone, loss) -> published row; PSL stands for its relu form."""
+    """(dataset, split, backbone, loss) -> published row."""
     with (HERE / "published.csv").open() as file:
         rows = list(csv.DictReader(file))
     return {(r["dataset"], r["split"], r["backbone"], r["loss"]): r for r in rows}
@@ -208,80 +232,60 @@ def _spread(values):
     return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
 
+def _line(best, finals, theirs, factor):
+    """A row of the table."""
+    ours = {key: [row["test"][key] * factor for row in finals] for key in _METRICS}
+    cells = [best["loss"], ", ".join(f"{k} {v}" for k, v in best["settings"].items())]
+    cells += [str(best["best_epoch"] + 1), f"{best['valid']['ndcg@20']:.4f}"]
+    cells += [_spread(ours[key]) for key in _METRICS]
+    if theirs is None:
+        return [*cells, "", "", ""]
+    ratio = statistics.mean(ours["ndcg@20"]) / float(theirs["ndcg@20"]) - 1
+    return [*cells, theirs["recall@20"], theirs["ndcg@20"], f"{100 * ratio:+.1f} %"]
+
+
 def table(rows, dataset, backbone):
-    """The Markdown table of one data set and backbone, [] before its runs are complete."""
-    name, split = dataset.removesuffix("-popularity"), "iid"
-    if name != dataset:
-        split = "popularity"
-    factor = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0)
-    printed = published()
-    lines = []
-    for loss in TRIALS:
-        finals = [
-            row
-            for row in rows
-            if (row["stage"], row["dataset"], row["model"])
-            == ("final", dataset, f"{backbone}_{loss}")
-        ]
-        best = chosen(rows, dataset, f"{backbone}_{loss}")
-        if len(finals) < len(seeds(dataset)):
+    """The Markdown table of one data set and backbone: the losses whose runs are complete."""
+    name = dataset.removesuffix("-popularity")
+    factor, printed = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0), published()
+    lines, costs = [], set()
+    for loss in LOSSES:
+        finals = found(rows, "final", dataset, backbone, loss)
+        if len(finals) < len(SEEDS):
             continue
-        theirs = printed.get((name, split, backbone, f"{loss}-relu")) or printed.get(
-            (name, split, backbone, loss)
-        )
-        ours = {key: [row["test"][key] * factor for row in finals] for key in _METRICS}
-        cells = [loss, ", ".join(f"{k} {v}" for k, v in best["settings"].items())]
-        cells += [str(best["best_epoch"] + 1), f"{best['valid']['ndcg@20']:.4f}"]
-        cells += [_spread(ours[key]) for key in _METRICS]
-        if theirs:
-            ratio = statistics.mean(ours["ndcg@20"]) / float(theirs["ndcg@20"]) - 1
-            cells += [theirs["recall@20"], theirs["ndcg@20"], f"{100 * ratio:+.1f} %"]
-        else:
-            cells += ["", "", ""]
-        lines.append("| " + " | ".join(cells) + " |")
+        base = loss.split(",")[0]
+        names = [(name, split_of(dataset), backbone, x) for x in (base, f"{base}-relu")]
+        theirs = next((printed[x] for x in names if x in printed), None)
+        lines.append(_line(chosen(rows, dataset, backbone, loss), finals, theirs, factor))
+        costs.add(", ".join(f"{k}: {v}" for k, v in finals[0]["cost"].items()))
     if not lines:
         return []
     head = ["loss", "chosen on validation", "epochs", "valid NDCG@20", "Recall@20", "NDCG@20"]
     head += ["published Recall@20", "published NDCG@20", "our NDCG@20 against it"]
-    rule = "|" + "---|" * len(head)
-    return [f"### {dataset}, {backbone}", "", f"| {' | '.join(head)} |", rule, *lines, ""]
+    title = f"### {dataset}, {backbone}"
+    return [title, "", *(f"With {cost}." for cost in costs), "", *markdown_table(head, lines), ""]
 
 
 def write_table(rows):
-    """Replace the tables in the page, below its mark; the text above it is written by hand."""
+    """Replace the tables in the page; the text around them is written by hand."""
     datasets = sorted({row["dataset"] for row in rows}, key=len)
-    lines = [line for d in datasets for b in ("MF", "LightGCN") for line in table(rows, d, b)]
-    text = TABLE.read_text().split(MARK)[0] if TABLE.exists() else ""
-    TABLE.write_text(text + MARK + "\n\n" + "\n".join(lines))
+    backbones = ("MF", "LightGCN", "XSimGCL")
+    write_page(TABLE, "tables", [x for d in datasets for b in backbones for x in table(rows, d, b)])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of the imported data sets")
     parser.add_argument("--dataset", default="amazon2014-health")
-    parser.add_argument("--backbones", default="MF,LightGCN")
-    parser.add_argument("--losses", default=",".join(TRIALS))
-    parser.add_argument("--block", type=int, default=1, help="rows that share a draw of negatives")
+    parser.add_argument("--backbone", default="MF")
+    parser.add_argument("--losses", default=";".join(LOSSES), help="separated by semicolons")
+    parser.add_argument("--cost", nargs="*", default=[], help="settings of all runs, KEY=VALUE")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
-    arguments = parser.parse_args()
-    losses = arguments.losses.split(",")
-    extra = {}
-    if arguments.block > 1:
-        extra["train_neg_sample_args"] = f"{{block: {arguments.block}}}"
-    if arguments.dataset in _FEW:
-        extra["stopping_step"] = 5
-    models = [f"{b}_{x}" for b in arguments.backbones.split(",") for x in losses]
-    selection = [
-        {
-            "stage": "selection", "dataset": arguments.dataset, "model": model,
-            "seed": SELECTION_SEED, "settings": {**settings, **extra},
-        }
-        for model in models
-        for settings in trials(arguments.dataset, model.split("_")[1])
-    ]  # fmt: skip
-    run_all(selection, arguments.data, arguments.jobs)
-    finals = list(final_jobs(read_store(), arguments.dataset, models))
-    run_all(finals, arguments.data, arguments.jobs)
+    given = parser.parse_args()
+    losses, cost = given.losses.split(";"), dict(pair.split("=", 1) for pair in given.cost)
+    cell = (given.dataset, given.backbone, losses)
+    run_all(list(selection_jobs(*cell, cost)), given.data, given.jobs)
+    run_all(list(final_jobs(read_store(), *cell)), given.data, given.jobs)
     write_table(read_store())
 
 

@@ -5,6 +5,7 @@ shared machine drifts. The floor of a step is its floating-point operations over
 rate, plus the bytes it must move over the copy rate, both measured here in the same process.
 """
 
+import os
 import platform
 import statistics
 import time
@@ -53,15 +54,25 @@ def copy_rate(floats=1 << 24, rounds=10):
     return 2 * source.nbytes / statistics.median(seconds)
 
 
-def machine():
-    """One line: processor, cores, threads, versions, date."""
-    model = platform.processor() or platform.machine()
+def processor():
+    """Cores, the processor, and its widest vectors and whether it multiplies matrices, as text."""
+    model, flags = platform.processor() or platform.machine(), set()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [x.split(":")[1] for x in info.read_text().splitlines() if "model name" in x]
-        model = f"{len(names)} cores of {names[0].strip()}" if names else model
+        lines = [line.partition(":") for line in info.read_text().splitlines()]
+        values = {name.strip(): value.strip() for name, _, value in lines}
+        model, flags = values.get("model name", model), set(values.get("flags", "").split())
+    named = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    wide = [next((text for flag, text in named.items() if flag in flags), "")]
+    wide += ["AMX" if "amx_tile" in flags else ""]
+    units = ", ".join(filter(None, wide))
+    return f"{len(os.sched_getaffinity(0))} cores of {model}" + (f" ({units})" if units else "")
+
+
+def machine():
+    """One line: processor, cores, threads, versions, date."""
     found = ", ".join(f"{name} {version}" for name, version in versions().items())
-    return f"{model}; {torch.get_num_threads()} threads; {found}; {date.today():%d %B %Y}."
+    return f"{processor()}; {torch.get_num_threads()} threads; {found}; {date.today():%d %B %Y}."
 
 
 def markdown_table(head, rows):

@@ -1,6 +1,7 @@
 """A training step: ours against the way RecBole allows, every loss, every backbone, every size.
 
     python tests/performance/step.py --data=FOLDER --dataset=amazon2014-electronic
+    python tests/performance/step.py --tables=all,sizes
 
 FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_dsl import`. A
 step is all of it: the batch from the loader, its negatives, scores, loss, gradient, optimiser.
@@ -28,15 +29,22 @@ from measuring import (
     write_page,
 )
 
+from recbole_dsl.backbones import MF
 from recbole_dsl.common import memory
+from recbole_dsl.common.property_files import read_yaml
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
+from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
 from recbole_dsl.losses import TrainingRows
+from recbole_dsl.models.batch_inputs import BatchInputs
 from recbole_dsl.models.registry import BACKBONES, LOSSES
+from recbole_dsl.models.settings import build_from_settings
+from recbole_dsl.training.optimizer import fused
 from recbole_dsl.training.trainer import trainer_class
 
 HERE = Path(__file__).parent
-PRESET = HERE.parent.parent / "properties/presets/ir_benchmark.yaml"
+PROPERTIES = HERE.parent.parent / "properties"
+PRESET = PROPERTIES / "presets/ir_benchmark.yaml"
 B, M, D = 1024, 1000, 64
 BLOCKS = (1, 8, 32, 128, 1024)
 NAMES = {1: ", every row its own", B: ", one draw a step"}
@@ -91,9 +99,9 @@ def floor(model, block, rates):
     parameters, gradients and Adam's moments (two to make the gradients, seven in Adam), read or
     written.
     """
-    items = model.n_items if block == 1 else M
+    items = model.n_items if block in (1, "all") else M
     scores = B * items
-    looked_up = 2 * B + (0 if block == 1 else -(-B // block) * M)
+    looked_up = 2 * B + (0 if block in (1, "all") else -(-B // block) * M)
     parameters = (model.n_users + model.n_items) * D
     moved = 4 * (5 * scores + 4 * looked_up * D + 9 * parameters)
     return 3 * 2 * scores * D / rates["product"] + moved / rates["copy"]
@@ -122,12 +130,12 @@ def milliseconds(seconds):
 
 
 def table_blocks(arguments, rates):
-    """MF_SL: RecBole's way, and ours by block size."""
+    """MF_SL: RecBole's way, and ours by block size and with all items."""
     args = {"train_neg_sample_args": {"distribution": "uniform", "sample_num": M}}
     host = Step(arguments, HOST, **args)
-    ours = {
-        block: Step(arguments, "MF_SL", train_neg_sample_args={"block": block}) for block in BLOCKS
-    }
+    settings = {block: {"train_neg_sample_args": {"block": block}} for block in BLOCKS}
+    settings["all"] = {"train_neg_sample_args": {"sample_num": "all"}}
+    ours = {block: Step(arguments, "MF_SL", **values) for block, values in settings.items()}
     host_seconds = in_turn({"host": host}, rounds=3)["host"]
 
     def many(step):
@@ -149,12 +157,13 @@ def table_blocks(arguments, rates):
         least = floor(step.model, block, rates)
         rows.append(
             [
-                f"`block: {block}`"
-                + {1: ", every row its own", B: ", one draw a step"}.get(block, ""),
+                "`sample_num: all`"
+                if block == "all"
+                else f"`block: {block}`{NAMES.get(block, '')}",
                 milliseconds(seconds),
                 f"{ratio(timed['host'], seconds):.0f}",
                 f"{1000 * least:.1f} ({statistics.median(seconds) / least:.1f} x)",
-                f"{peak_memory(arguments, 'MF_SL', train_neg_sample_args={'block': block}):.0f}",
+                f"{peak_memory(arguments, 'MF_SL', **settings[block]):.0f}",
             ]
         )
     head = ["MF, SL", "ms a step", "times as fast", "floor, ms", "peak MiB"]
@@ -210,36 +219,40 @@ def table_backbones(arguments, rates):
 
 
 class Synthetic:
-    """MF_SL over random interactions, of any size, without a dataset: the parts of a step alone."""
+    """MF over random interactions, of any size, without a dataset: the parts of a step alone."""
 
-    def __init__(self, n_users, n_items, sparse):
-        from recbole_dsl.backbones import MF
-        from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
-        from recbole_dsl.losses import SoftmaxLoss
-        from recbole_dsl.models.batch_inputs import BatchInputs
-        from recbole_dsl.training.optimizer import fused
-
+    def __init__(self, n_users, n_items, *, loss, negatives, batch=B, sparse=False):
+        """negatives: the size of a block that shares M draws, or "all" items."""
         users = torch.arange(1, n_users).repeat(20)
         items = torch.randint(1, n_items, (len(users),))
         rows = TrainingRows(users, items, n_users, n_items)
         self.sampler = NegativeSampler(*rows, distribution="uniform", alpha=1.0, seed=1)
         self.backbone = MF(*rows, embedding_size=D)
-        self.loss = SoftmaxLoss(tau=0.2, positive_in_denominator=False)
+        options = read_yaml(PROPERTIES / f"loss/{loss}.yaml")
+        self.loss = build_from_settings(LOSSES[loss], {**options, "model": f"MF_{loss}"})
         kind = torch.optim.SparseAdam if sparse else torch.optim.Adam
         self.optimizer = fused(kind(list(self.backbone.parameters()), lr=0.01))
-        self.rows, self.sparse, self.inputs = rows, sparse, BatchInputs
+        self.rows, self.sparse, self.negatives, self.batch = rows, sparse, negatives, batch
+
+    def draw(self, users):
+        """The negatives of a batch, in the way that is timed."""
+        if self.negatives == "all":
+            return self.sampler.all_but_positives(users)
+        if self.negatives == 1:
+            return self.sampler(users, M)
+        return self.sampler.shared(users, M, self.negatives)
 
     def __call__(self):
-        index = torch.randint(len(self.rows.users), (B,))
+        index = torch.randint(len(self.rows.users), (self.batch,))
         users, items = self.rows.users[index], self.rows.items[index]
         self.optimizer.zero_grad()
-        inputs = self.inputs(
-            ("pos", "neg"),
+        inputs = BatchInputs(
+            self.loss.inputs,
             users,
             items,
             self.backbone.embed(),
             cosine=True,
-            draw=lambda: self.sampler.shared(users, M, B),
+            draw=lambda: self.draw(users),
             positives=self.sampler.positives,
             sparse=self.sparse,
         )
@@ -247,10 +260,35 @@ class Synthetic:
         self.optimizer.step()
 
 
+def table_all():
+    """Every item as a negative against 1,000 drawn ones, SL and DSL, random interactions."""
+    size, batch = (13_456, 8_361), 2 * B  # those of amazon2014-electronic
+    ways = {"`block: 1`": 1, f"`block: {B}`": B, "`sample_num: all`": "all"}
+    steps = {
+        (loss, way): Synthetic(*size, loss=loss, negatives=negatives, batch=batch)
+        for loss in ("SL", "DSL")
+        for way, negatives in ways.items()
+    }
+    timed = in_turn(steps, rounds=20, warmup=3)
+    rows = []
+    for way in ways:
+        cells = [way]
+        for loss in ("SL", "DSL"):
+            seconds = timed[loss, way]
+            cells += [milliseconds(seconds), f"{ratio(seconds, timed[loss, '`block: 1`']):.2f}"]
+        rows.append(cells)
+    head = [f"MF, {batch:,} positives", "SL, ms", "times `block: 1`", "DSL, ms", "times `block: 1`"]
+    return markdown_table(head, rows)
+
+
 def table_sizes():
     """MF_SL by users and items, with Adam and with row-sparse Adam."""
     sizes = [(10_000, 10_000), (10_000, 1_000_000), (1_000_000, 10_000), (1_000_000, 1_000_000)]
-    steps = {(size, sparse): Synthetic(*size, sparse) for size in sizes for sparse in (True, False)}
+    steps = {
+        (size, sparse): Synthetic(*size, loss="SL", negatives=B, sparse=sparse)
+        for size in sizes
+        for sparse in (True, False)
+    }
     timed = in_turn(steps, rounds=20, warmup=3)
     rows = []
     for size in sizes:
@@ -265,9 +303,9 @@ def table_sizes():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the imported data sets")
+    parser.add_argument("--data", help="folder of the imported data sets; not for all and sizes")
     parser.add_argument("--dataset", default="amazon2014-electronic")
-    parser.add_argument("--tables", default="blocks,losses,backbones,sizes")
+    parser.add_argument("--tables", default="blocks,all,losses,backbones,sizes")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     parser.add_argument("settings", nargs="?", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -284,6 +322,7 @@ def main():
         rates = {"product": matrix_product_rate(B, D, M), "copy": copy_rate()}
         made = {
             "blocks": lambda: table_blocks(arguments, rates),
+            "all": table_all,
             "losses": lambda: table_losses(arguments),
             "backbones": lambda: table_backbones(arguments, rates),
             "sizes": table_sizes,

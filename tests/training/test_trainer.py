@@ -109,6 +109,31 @@ def test_measuring_leaves_the_trainers_own_collector_and_evaluator(model, metric
     assert trainer.evaluate(None) is None
 
 
+def test_the_trainer_of_a_pair_makes_the_spectral_start_but_not_over_loaded_weights(caplog):
+    settings = {**QUICK_PAIR, "state": "INFO", "initialization": "spectral"}
+    config = Config("MF_SL", "toy", config_dict=settings)
+    train = split_dataset(config, load_dataset(config)).train
+    caplog.set_level("INFO")
+
+    def started(state=None):
+        init_seed(1, True)
+        model = config.model_class(config, train._dataset)
+        before = model.backbone.user_embedding.weight.detach().clone()
+        if state is not None:
+            model.load_state_dict(state)
+        PairTrainer(config, model).tensorboard.close()
+        return model, before
+
+    model, before = started()
+    assert not torch.allclose(model.backbone.user_embedding.weight, before)
+    assert sum("spectral start: " in line for line in caplog.messages) == 1
+    state = {name: torch.randn_like(x) for name, x in model.state_dict().items()}
+    loaded, _ = started(state)
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+    assert sum("spectral start: " in line for line in caplog.messages) == 1
+
+
 def test_a_pair_gets_our_loop_and_a_model_of_recboles_the_class_recbole_chooses():
     assert type(_trainer("MF_SL")[0]) is PairTrainer
     host = _trainer("BPR")[0]

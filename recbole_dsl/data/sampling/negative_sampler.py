@@ -2,15 +2,22 @@
 
 The tensors are in :mod:`.tables`, the ways of drawing in :mod:`.independent` (every row its own
 negatives), :mod:`.shared_negatives` (blocks of rows share them) and :mod:`.noise` (positives among
-them, for studies of noise). The sampler here picks the way that suits the device and the sizes.
+them, for studies of noise); :mod:`.all_items` takes all items and draws none. The sampler here
+picks the way that suits the device and the sizes.
 """
 
 import torch
 
 from recbole_dsl.common import tensors
+from recbole_dsl.data.sampling.all_items import (
+    AllItems,
+    leave_out_positives,
+    replace_positives,
+)
 from recbole_dsl.data.sampling.independent import draw_by_rejection, draw_directly, mask_is_cheap
 from recbole_dsl.data.sampling.noise import FalseNegatives
 from recbole_dsl.data.sampling.shared_negatives import (
+    Negatives,
     SharedNegatives,
     SharedWithSpares,
     draw_shared,
@@ -119,3 +126,27 @@ class NegativeSampler(torch.nn.Module):
             raise ValueError("false negatives are drawn for every row, not for blocks of rows")
         draw = draw_shared if tensors.is_synchronous(users.device) else draw_with_spares
         return draw(self.tables, users, m, block, self.generator)
+
+    def all_but_positives(self, users: torch.Tensor) -> AllItems:
+        """All items for (B,) users, each user's positives left out; nothing is drawn.
+
+        Raises:
+            ValueError: ``false_negative`` > 0, or a distribution that is not uniform.
+        """
+        self._check_all_alike()
+        return leave_out_positives(self.positives, users)
+
+    def all_with_positives_replaced(self, users: torch.Tensor) -> Negatives:
+        """All items for (B,) users, each user's positives replaced by negatives drawn at random.
+
+        Raises:
+            ValueError: as :meth:`all_but_positives`.
+        """
+        self._check_all_alike()
+        return replace_positives(self.tables, users, self.generator)
+
+    def _check_all_alike(self) -> None:
+        if self.noisy or not self.tables.uniform:
+            raise ValueError(
+                "all items are taken alike: false_negative must be 0 and the distribution uniform"
+            )

@@ -16,6 +16,7 @@ class UserPositives(torch.nn.Module):
         items: (P,) int64. Items by user, ascending within a user.
         codes: (P,) int64. user * I + item of the same pairs, ascending.
         starts, counts: (U,) int64. Where a user's items begin, and how many there are.
+        most: the largest count, at least 1.
     """
 
     codes: torch.Tensor
@@ -30,6 +31,7 @@ class UserPositives(torch.nn.Module):
         pairs = torch.unique(users * n_items + items)  # sorted by user, then item
         counts = torch.bincount(pairs // n_items, minlength=n_users)
         self.n_items = n_items
+        self.most = max(int(counts.max()), 1)
         for name, value in (
             ("codes", pairs),
             ("items", pairs % n_items),
@@ -45,6 +47,13 @@ class UserPositives(torch.nn.Module):
         first = counts.cumsum(0) - counts  # where each row's items begin in the flat list
         offset = torch.arange(len(rows), device=users.device) - first[rows]
         return rows, self.items[self.starts[users][rows] + offset]
+
+    def padded(self, users: torch.Tensor) -> torch.Tensor:
+        """The positives of (B,) users, (B, most) int64; 0, the padding item, after the last one."""
+        place = torch.arange(self.most, device=users.device)
+        index = self.starts[users].unsqueeze(1) + place
+        found = self.items[index.clamp_(max=len(self.items) - 1)]
+        return found.masked_fill_(place >= self.counts[users].unsqueeze(1), 0)
 
     def contain(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Whether each (user, item) pair is a positive: bool, of the shape both broadcast to."""

@@ -213,6 +213,7 @@ FILTERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", FILTERS, ids=str)
 def test_filters_and_features_are_recboles(changes, movielens, monkeypatch):
     base = {**ALL, "load_col": {"inter": "*"}}

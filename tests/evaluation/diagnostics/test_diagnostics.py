@@ -22,6 +22,10 @@ SETTINGS = {
     "train_batch_size": 64,
     "train_neg_sample_args": {"sample_num": 9},
 }
+OF_MODEL = {
+    "MF_AdvInfoNCE": {"adversarial_start": 1},
+    "MF_AdapTau": {"tau": 0.2},  # the toy is too dense for an empty one
+}
 POSITIVES = {
     "temperature", "weight", "prior_entropy", "prior_entropy_share", "effective_negatives",
     "positive_score", "prior_payoff", "payoff", "kl", "drawn_similarity", "prior_similarity",
@@ -42,7 +46,7 @@ def _plain(value):
 
 @pytest.mark.parametrize("model", ["MF_DSL", "MF_AdapTau", "MF_SLatK", "MF_AdvInfoNCE"])
 def test_metrics_and_weights_are_those_of_a_run_without(toy, model):
-    settings = {**SETTINGS, "adversarial_every": 1} if model == "MF_AdvInfoNCE" else SETTINGS
+    settings = {**SETTINGS, **OF_MODEL.get(model, {})}
     plain, diagnosed = (
         run(model, toy, config_dict={**settings, "diagnostics": asked}) for asked in (False, True)
     )
@@ -107,7 +111,7 @@ def test_rows_are_a_number_of_rows(toy, rows):
 @pytest.mark.slow
 def test_two_processes_report_what_the_command_finds_in_their_checkpoint(toy):
     settings = {**SETTINGS, "diagnostics": True, "nproc": 2, "device": "cpu"}
-    result = run("MF_AdapTau", toy, config_dict=settings)
+    result = run("MF_AdapTau", toy, config_dict={**settings, **OF_MODEL["MF_AdapTau"]})
     assert result["world_size"] == 2
     found = result["diagnostics"]
     assert Path(found.pop("page")).is_file()

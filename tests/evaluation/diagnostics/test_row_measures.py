@@ -86,7 +86,8 @@ def test_one_negative_has_no_share_of_entropy_and_no_division_by_log_one(checker
 
 
 @pytest.mark.parametrize(
-    "name", ["MF_DSL", "XSimGCL_SL", "MF_SLatK", "MF_AdapTau", "MF_AdvInfoNCE", "MF_BC"]
+    "name",
+    ["MF_DSL", "XSimGCL_SL", "MF_SLatK", "MF_Talos", "MF_AdapTau", "MF_AdvInfoNCE", "MF_BC"],
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_nothing_is_disturbed_and_the_same_seed_measures_the_same(checkerboard, name, training):

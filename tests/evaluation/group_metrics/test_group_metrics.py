@@ -62,6 +62,7 @@ def test_a_run_ends_with_groups_for_each_test_set_and_validation_has_none(model,
     assert f"recall@10: {shown}" in text
 
 
+@pytest.mark.slow
 def test_group_metrics_listed_as_metrics_are_measured_in_validation_too():
     settings = {**_settings("MF_SL"), "metrics": ["Recall", "ItemPopularityGroups"]}
     settings.update(valid_metric="recall@10", test_sets=None)
@@ -72,6 +73,7 @@ def test_group_metrics_listed_as_metrics_are_measured_in_validation_too():
     assert result["test"]["hit_item_popularity_mid@10"] == metrics["hit@10"]["mid"]
 
 
+@pytest.mark.slow
 def test_a_run_without_test_rows_has_groups_and_no_figures():
     split = {"test_sets": None, "eval_args": {"split": {"RS": [8, 2, 0]}}}
     settings = {**_settings("MF_SL"), **split}
