@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -127,12 +128,12 @@ def launch(
         except ProcessExitedException as error:
             # Torch's threads abort a process now and then as it exits, which loses nothing.
             if len(list(folder.glob("done.*"))) < nproc:
-                raise _passed_on(folder) or ProcessError(
+                raise _first_error(folder) or ProcessError(
                     f"{_how_it_ended(error, nproc)}; the run has been stopped"
                 ) from error
             logging.getLogger(__name__).warning(f"{_how_it_ended(error, nproc)}, after its work")
         except ProcessRaisedException as error:  # perhaps because another one had gone
-            raise (_passed_on(folder) or error) from None
+            raise (_first_error(folder) or error) from None
         finally:
             _end(context.processes)
         result: dict[str, Any] = json.loads((folder / "result").read_text(encoding="utf-8"))
@@ -174,19 +175,31 @@ def _process(
             if local_rank == 0:
                 (folder / "result").write_text(json.dumps(result), encoding="utf-8")
             (folder / f"done.{local_rank}").touch()
-    except tuple(_PASSED_ON.values()) as error:
-        # Written before the others can notice that this process is gone.
-        content = json.dumps([type(error).__name__, str(error)])
-        (folder / f"error.{local_rank}").write_text(content, encoding="utf-8")
+    except Exception as error:
+        _leave_error(folder, local_rank, error)
         raise
 
 
-def _passed_on(folder: Path) -> Exception | None:
-    """The error that a process has left in the folder, or None."""
-    for path in sorted(folder.glob("error.*")):
-        name, message = json.loads(path.read_text(encoding="utf-8"))
+def _leave_error(folder: Path, rank: int, error: Exception) -> None:
+    """Write down the first error: the other processes' may only be about this one being gone."""
+    content = [type(error).__name__, str(error), rank, os.getpid(), traceback.format_exc()]
+    with (
+        contextlib.suppress(FileExistsError),
+        (folder / "error").open("x", encoding="utf-8") as file,
+    ):
+        json.dump(content, file)
+
+
+def _first_error(folder: Path) -> Exception | None:
+    """The error that the first process to fail has left in the folder, or None."""
+    path = folder / "error"
+    if not path.exists():
+        return None
+    name, message, rank, pid, trace = json.loads(path.read_text(encoding="utf-8"))
+    if name in _PASSED_ON:
         return _PASSED_ON[name](message)
-    return None
+    text = f"\n\n-- Process {rank} terminated with the following error:\n{trace}"
+    return ProcessRaisedException(text, rank, pid)
 
 
 def _how_it_ended(error: ProcessExitedException, nproc: int) -> str:

@@ -334,6 +334,12 @@ def test_the_error_of_a_process_is_that_of_the_run(kind, rank, raised, capfd):
     assert out == "" and err in ("", "terminate called without an active exception\n")
 
 
+def test_the_first_error_is_told_although_another_process_ends_sooner():
+    config = Config("MF_SL", "ml-100k", config_dict={"nproc": 2, "device": "cpu"})
+    with pytest.raises(ProcessRaisedException, match=r"(?s)Process 1 .*Traceback.*it was this"):
+        launch.launch(fake_runs.fail_and_end_last, config, {"message": "it was this"})
+
+
 def test_the_first_process_answers_for_all(tmp_path):
     config = Config("MF_SL", "ml-100k", config_dict={"nproc": 2, "device": "cpu"})
     folder = str(tmp_path)

@@ -2,7 +2,10 @@
 
 import atexit
 import os
+import time
 from pathlib import Path
+
+import torch.distributed as dist
 
 from recbole_dsl.common.distributed import barrier, world
 from recbole_dsl.common.errors import NonFiniteLossError, UsageError
@@ -18,6 +21,19 @@ def fail(kind, rank, message):
             os._exit(3)
         raise _ERRORS[kind](message)
     barrier()
+
+
+def fail_and_end_last(message):
+    """The second process raises an error and ends after the first, which misses it."""
+    if world().rank == 1:
+        atexit.register(_leave_the_group_first)
+        raise ZeroDivisionError(message)
+    barrier()
+
+
+def _leave_the_group_first():
+    dist.destroy_process_group()
+    time.sleep(3)
 
 
 def leave_rank(folder):
