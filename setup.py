@@ -38,7 +38,7 @@ setup(
         "colorlog>=4.7.2",
         "colorama>=0.4.4",
         "scikit-learn>=1.1.3",
-        "threadpoolctl>=2.0",  # scikit-learn brings it
+        "threadpoolctl>=3.1",  # scikit-learn brings it; older ones fail on new OpenBLAS builds
         "tensorboard>=2.11.2",
         "texttable>=1.6.4",
         "psutil>=5.9",

@@ -92,15 +92,15 @@ def latex(summaries: Sequence[Summary]) -> str:
             header, *rows = tables.results(summary, test_set, LATEX)
             frame = pd.DataFrame(rows, columns=header)
             notes = [_title(summary, test_set) + ".", *tables.notes(summary, compared=False)]
-            blocks.append(
-                frame.to_latex(
+            with pd.option_context("display.max_colwidth", None):  # pandas 1 cuts longer cells
+                table = frame.to_latex(
                     index=False,
                     escape=False,
                     column_format="l" + "r" * (len(header) - 1),
                     caption=latex_text(" ".join(notes)),
                     label=f"tab:{summary.dataset}-{test_set}",
                 )
-            )
+            blocks.append(table)
     return "\n".join(blocks)
 
 
