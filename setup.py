@@ -49,7 +49,17 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=10.0.1"],  # the importer reads parquet files
         "tuning": ["optuna>=4.9"],
-        "test": ["pytest>=8", "ruff", "mypy", "pyarrow>=10.0.1", "playwright>=1.40", "optuna>=4.9"],
+        "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
+        "test": [
+            "pytest>=8",
+            "hypothesis>=6.170",
+            "ruff",
+            "mypy",
+            "pyarrow>=10.0.1",
+            "playwright>=1.40",
+            "optuna>=4.9",
+            "psycopg[binary]>=3.2.1",
+        ],
     },
     entry_points={
         "console_scripts": [

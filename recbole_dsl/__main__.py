@@ -15,6 +15,7 @@ from recbole_dsl.cli import (
     tune,
 )
 from recbole_dsl.cli.command import PROGRAM, failed
+from recbole_dsl.cli.process import outputs_kept
 from recbole_dsl.common.errors import did_you_mean
 
 COMMANDS = {
@@ -52,7 +53,12 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit code of the command; 2 where there is no such command.
     """
-    name, *rest = (sys.argv[1:] if words is None else list(words)) or [""]
+    with outputs_kept():
+        return _main(sys.argv[1:] if words is None else list(words))
+
+
+def _main(words: list[str]) -> int:
+    name, *rest = words or [""]
     if name in ("-h", "--help"):
         print(help_text())
         return 0

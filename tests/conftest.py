@@ -1,6 +1,7 @@
 """Shared fixtures: every test runs in its own folder, on the CPU, with an empty command line."""
 
 import functools
+import logging
 import sys
 
 import pytest
@@ -22,6 +23,7 @@ def own_folder(tmp_path, monkeypatch):
     """A test's log/, saved/ and dataset/ land in its own folder; pytest's flags are no settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["run_recbole_dsl.py"])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)  # a run sets its own
     torch.manual_seed(0)
     return tmp_path
 

@@ -79,9 +79,9 @@ COMMAND = Command(
         "--models_file=models.yaml --tune=20 --tune_seconds=3600",
         "--report --output=saved/benchmark",
     ],
-    exit_codes=[(1, "a run or a study has failed"), (143, "stopped by SIGTERM")],
+    exit_codes=[(1, "a run or a study has failed")],
     work=_work,
-    interrupted="nothing was run",
+    interrupted="what is stored is kept, and the same command goes on from there",
 )
 
 main = COMMAND.run

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from recbole_dsl.cli.parser import Arguments, Option, parse
+from recbole_dsl.cli.process import Stopped, outputs_kept, signals_raised
 from recbole_dsl.common.errors import (
     NonFiniteLossError,
     NothingToSelectOnError,
     NoWinnerError,
     ProcessError,
     UsageError,
+    missing_package,
 )
+from recbole_dsl.common.files import system_words
 
 PROGRAM = "recbole_dsl"
 WIDTH = 100  # of every help, in characters
@@ -63,19 +66,33 @@ class Command(NamedTuple):
         Args:
             words: the command line; None: that of this process.
         Returns:
-            The exit code: that of ``work``; 1 where training failed, 2 where the command line or
-            the installation is wrong, 130 after Ctrl-C.
+            The exit code: that of ``work``; 1 where training failed or the system refused a file,
+            2 where the command line or the installation is wrong, 130 after Ctrl-C, 128 and the
+            number of another signal after that.
         """
         words = sys.argv[1:] if words is None else list(words)
+        try:
+            with outputs_kept():
+                return self._run(words)
+        except OSError as error:  # of standard output
+            return failed(system_words(error), 1)
+
+    def _run(self, words: Sequence[str]) -> int:
         if asks_for_help(words):
             print(help_text(self))
             return 0
         try:
-            return self.work(self.parse(words))
+            with signals_raised():
+                return self.work(self.parse(words))
         except (UsageError, ImportError) as error:
             return failed(error, 2)
         except _FAILURES as error:
             return failed(error, 1)
+        except OSError as error:
+            return failed(system_words(error), 1)
+        except Stopped as signal:
+            print(f"stopped by {signal}; {self.interrupted}", file=sys.stderr)
+            return 128 + signal.number
         except KeyboardInterrupt:
             print(f"interrupted; {self.interrupted}", file=sys.stderr)
             return 130
@@ -88,7 +105,8 @@ def asks_for_help(words: Sequence[str]) -> bool:
 
 def failed(error: Exception | str, code: int) -> int:
     """Print one line on standard error; returns the exit code."""
-    print(f"error: {error}", file=sys.stderr)
+    text = missing_package(error) if isinstance(error, ModuleNotFoundError) else str(error)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code
 
 
@@ -97,8 +115,15 @@ def help_text(command: Command) -> str:
     prefix = f"{PROGRAM} {command.name}"
     forms = [f"{prefix} {form}".rstrip() for form in command.usage]
     settings = [_entry(option) for option in command.settings] or ["  none beside these options"]
-    codes = {0: "done", 2: "wrong input; nothing is written", 130: "stopped by Ctrl-C"}
-    codes.update(command.exit_codes)
+    codes = {
+        0: "done",
+        1: "a file cannot be written",
+        2: "wrong input; nothing is written",
+        130: "stopped by Ctrl-C",
+        143: "stopped by SIGTERM",
+    }
+    for code, text in command.exit_codes:
+        codes[code] = f"{text}, or {codes[code]}" if code == 1 else text
     sections = [
         "usage: " + "\n       ".join(forms),
         _wrapped(command.about),

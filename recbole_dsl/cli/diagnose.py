@@ -58,6 +58,13 @@ COMMAND = Command(
             "FILE.html",
         ),
         Option("device", "auto, cpu or cuda:N", "NAME", "auto"),
+        Option(
+            "model",
+            "the model as the runs were told it; needed for a class or loss of your own, which is "
+            "not imported because a checkpoint names it",
+            "NAME",
+        ),
+        Option("data_path", "the folder of the datasets (default: dataset)", "FOLDER"),
     ],
     examples=[
         "saved/MF_DSL-ml-100k.pth",

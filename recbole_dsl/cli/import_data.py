@@ -48,8 +48,10 @@ COMMAND = Command(
     <name>.train.inter and so on.
 
     Files: .csv .tsv .txt .dat, each also .gz; .parquet (pip install recbole_dsl[parquet]). Ids stay
-    as they are written ("007", 12345678901234567890), without blanks around them. Repeated rows are
-    kept and counted. One bad row stops the import, which then writes nothing.
+    as they are written ("007", 12345678901234567890), without blanks around them. Times are numbers
+    and stay as they are, or ISO dates (2014-05-13T10:00:00Z), which become seconds since 1970, in
+    UTC where they name no zone. Columns that are not used are named. Repeated rows are kept and
+    counted. One bad row stops the import, which then writes nothing.
     """,
     options=[
         Option("dataset", "name of the dataset to make", "NAME", short="d"),

@@ -42,6 +42,11 @@ def as_switch(name: str, text: str) -> bool:
     return value
 
 
+def as_path_or_true(name: str, text: str) -> str | bool:
+    """A path, True or False; an option read by this may stand without a value and is True then."""
+    return {"True": True, "False": False}.get(text, text)
+
+
 def as_count(name: str, text: str) -> int:
     """An integer >= 1."""
     if not re.fullmatch(r"[1-9]\d*", text):
@@ -206,6 +211,8 @@ def _joined(words: Sequence[str], table: dict[str, Option], settings: bool) -> l
                     near = _meant(flag, table)
                     raise UsageError(f"{flag} needs a value: {flag}=VALUE{near}")
                 word = f"{flag}={rest.pop(0)}"
+        elif option is not None and known and option.read is as_path_or_true and not equals:
+            word = f"{flag}={'True' if not rest or _is_flag(rest[0]) else rest.pop(0)}"
         elif option is not None and known and option.read is as_switch and not equals:
             word = f"{flag}={rest.pop(0) if rest[:1] in (['True'], ['False']) else 'True'}"
         done.append(word)

@@ -4,7 +4,7 @@ import sys
 
 from recbole_dsl.cli import list_models
 from recbole_dsl.cli.command import Command
-from recbole_dsl.cli.parser import Arguments, Option, switch
+from recbole_dsl.cli.parser import Arguments, Option, as_path_or_true, switch
 from recbole_dsl.cli.run_options import (
     ANY_SETTING,
     CONFIG_FILES,
@@ -22,7 +22,12 @@ def _work(given: Arguments) -> int:
     from recbole_dsl.experiments.single_run import run
 
     files, pairs = files_and_settings(given)
-    run(config_file_list=files, arguments=pairs, command=sys.argv)
+    run(
+        config_file_list=files,
+        arguments=pairs,
+        command=sys.argv,
+        resume=given.options.get("resume"),
+    )
     return 0
 
 
@@ -39,6 +44,13 @@ COMMAND = Command(
         MODEL,
         DATASET,
         CONFIG_FILES,
+        Option(
+            "resume",
+            "go on with a run of the same settings that was stopped, from its checkpoint; without "
+            "a path, from the newest one in checkpoint_dir, or from the start if there is none",
+            "[PATH]",
+            read=as_path_or_true,
+        ),
         switch("list", "print models, losses and backbones, and run nothing"),
     ],
     settings=[
@@ -61,11 +73,12 @@ COMMAND = Command(
         "--model=LightGCN_DSL --dataset=ml-100k",
         '-m MF_SL --tau=0.1 --train_neg_sample_args="{sample_num: 500}"',
         '-m MF_SL --eval_args="{split: {PS: [0.7, 0.1, 0.2]}}"',
+        "--model=LightGCN_DSL --dataset=ml-100k --resume",
         '-m BPR --metrics="[Recall, NDCG]" --topk="[10, 20]" --device=cpu',
     ],
     exit_codes=[(1, "the loss was not finite, or a process was killed")],
     work=_work,
-    interrupted="the best checkpoint so far is kept",
+    interrupted="--resume goes on from the last state kept (checkpoint_every), if there is one",
 )
 
 main = COMMAND.run

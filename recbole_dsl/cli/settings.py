@@ -29,7 +29,7 @@ _LAYERS = (
     "properties/dataset/", "config file ", "config dict", "command line",
 )  # fmt: skip
 _TITLES = ("  setting", "value", "type", "meaning")
-_WIDTHS = (26, 22, 5)  # of the columns but the last, which has what is left
+_WIDTHS = (26, 20, 13)  # of the columns but the last, which has what is left
 _GAP = "  "
 
 

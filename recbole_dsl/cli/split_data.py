@@ -29,6 +29,7 @@ def report(result: Mapping[str, Any]) -> str:
         for role in ("user", "item"):
             if rows := size.get(f"new_{role}_rows"):
                 lines.append(f"warning: {rows:,} rows of {part} whose {role} train lacks")
+    lines += [f"removed {name}, of the split that was there" for name in result["removed"]]
     lines += [f"wrote {path}" for path in result["files"]]
     parts = ", ".join(result["parts"])
     lines += [

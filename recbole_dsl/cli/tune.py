@@ -46,7 +46,9 @@ _OWN = (
     Option("jobs", "processes on this machine, which share its cores", "N", "1", read=as_value),
     Option(
         "storage",
-        "a file for one machine, or the URL of a database for several, which all run this command "
+        "a file for one machine, or for several, which all run this command, the URL of a "
+        "PostgreSQL database, postgresql://USER@HOST/NAME (pip install recbole_dsl[postgresql]; a "
+        "password is better kept in ~/.pgpass). One that is away is waited for, ten minutes long "
         "(default: <output>/study.log)",
         "PLACE",
     ),

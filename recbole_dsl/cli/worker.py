@@ -22,7 +22,7 @@ from recbole_dsl.common.errors import (
     ProcessError,
     UsageError,
 )
-from recbole_dsl.common.files import write_atomically
+from recbole_dsl.common.files import system_words, write_atomically
 from recbole_dsl.experiments import events
 
 _PATIENCE_SECONDS = 10  # that a trial is given to store that it was interrupted
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except (NonFiniteLossError, ProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {system_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -21,8 +21,33 @@ def did_you_mean(name: object, known: Collection[str]) -> str:
     return f"; did you mean {guess}?" if guess else ""
 
 
+# Package -> what pip installs it by, where that is not its name.
+_INSTALLED_BY = {
+    "recbole": "--no-deps recbole==1.2.1",
+    "optuna": '"recbole_dsl[tuning]"',
+    "pyarrow": '"recbole_dsl[parquet]"',
+    "faiss": "faiss-cpu",
+    "community": "python-louvain",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to install where a module is not there; the error itself for one of this package."""
+    name = (error.name or "").partition(".")[0]
+    if not name or name == __name__.partition(".")[0]:
+        return str(error)
+    return how_to_install(name)
+
+
+def how_to_install(name: str) -> str:
+    """A sentence on a package that is missing."""
+    return f"the package {name} is not installed: pip install {_INSTALLED_BY.get(name, name)}"
+
+
 class NonFiniteLossError(RuntimeError):
-    """A training loss is not a finite number; str() says where, and what to try."""
+    """A loss or a weight is not a finite number; str() says where, and what to try."""
 
 
 class ProcessError(RuntimeError):
@@ -35,3 +60,7 @@ class NoWinnerError(RuntimeError):
 
 class NothingToSelectOnError(RuntimeError):
     """Trials have no validation score; str() says why."""
+
+
+class WriteError(OSError):
+    """A file cannot be written; str() is a line with its path and the system's words."""

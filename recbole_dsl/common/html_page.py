@@ -48,10 +48,15 @@ class Section(NamedTuple):
 def write_page(
     path: str | os.PathLike[str], title: str, intro: str, sections: Sequence[Section]
 ) -> None:
-    """Write a page with its figures, its tables and Plotly itself in one file.
+    """Write a page, all of it or nothing; title, intro and sections as for :func:`page_text`."""
+    page = page_text(title, intro, sections)
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+
+
+def page_text(title: str, intro: str, sections: Sequence[Section]) -> str:
+    """A page with its figures, its tables and Plotly itself, as HTML.
 
     Args:
-        path: file to write, all of it or nothing.
         title, intro: plain text at the top.
         sections: shown in this order.
     """
@@ -61,14 +66,13 @@ def write_page(
         parts += [_figure(figure) for figure in section.figures]
         if section.table:
             parts.append(_table(section.table))
-    page = (
+    return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f"<script>{plotly.offline.get_plotlyjs()}</script></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
-    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
 def _paragraphs(text: str) -> str:

@@ -1,8 +1,9 @@
 """Settings files (YAML) and single values on the command line, as plain data."""
 
+import datetime
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,42 @@ from recbole_dsl.common.errors import UsageError
 SEARCH = "search"
 
 
+# Bounds of what a settings file holds: an anchor that refers to itself, or a few that refer to each
+# other, have no end.
+_MOST_VALUES, _DEEPEST = 100_000, 30
+_PLAIN = (str, int, float, datetime.date)  # bool is an int, a datetime a date
+# RecBole's interval, such as [5,inf): a list to YAML, or the beginning of one.
+_INTERVAL = re.compile(r"[\[(][^\[\](){}'\"]*,[^\[\](){}'\"]*[\])](;[\[(][^\[\](){}'\"]*[\])])*")
+
+
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML as RecBole reads it: 1e-3 is a number, which plain YAML 1.1 takes for a string."""
+    """YAML as RecBole reads it: 1e-3 is a number, which plain YAML 1.1 takes for a string.
+
+    Of two equal keys of a map PyYAML keeps the last one; here they are a mistake.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._checked: set[int] = set()  # ids of nodes: merging (<<) adds keys to them afterwards
+
+    def flatten_mapping(self, node: Any) -> None:
+        """PyYAML's first step on each map: checked here, before keys of others are merged in."""
+        if id(node) not in self._checked:
+            self._checked.add(id(node))
+            self._check_keys(node)
+        super().flatten_mapping(node)
+
+    def _check_keys(self, node: Any) -> None:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    line = key_node.start_mark.line + 1
+                    raise yaml.YAMLError(f"the key {key!r} is there twice, again in line {line}")
+                seen.add(key)
 
 
 _Loader.add_implicit_resolver(
@@ -42,6 +77,33 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def _load(text: str) -> Any:
+    """The content of a YAML text, as lists and maps of words and numbers.
+
+    Raises:
+        ValueError: it is not YAML, holds something else, or has no end.
+    """
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except Exception as error:  # a tag on a value that is no such: KeyError, AttributeError, ...
+        raise ValueError(_one_line(error)) from error
+    open_values, count = [(value, 0)], 0
+    while open_values:
+        item, depth = open_values.pop()
+        count += 1
+        if count > _MOST_VALUES or depth > _DEEPEST:
+            raise ValueError("it holds too much, or an anchor that refers to itself")
+        if isinstance(item, dict):
+            open_values += [(inner, depth + 1) for pair in item.items() for inner in pair]
+        elif isinstance(item, list):
+            open_values += [(inner, depth + 1) for inner in item]
+        elif item is not None and not isinstance(item, _PLAIN):
+            raise ValueError(f"it holds {_one_line(ValueError(item))}, no word and no number")
+    return value
+
+
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The map in a YAML file, {} where it is empty.
 
@@ -53,9 +115,9 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read settings file {path}: {_one_line(error)}") from error
     try:
-        values = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"settings file {path} is not YAML: {_one_line(error)}") from error
+        values = _load(text)
+    except ValueError as error:
+        raise UsageError(f"settings file {path} is not YAML: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -66,19 +128,21 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
 def parse_value(key: str, text: str) -> Any:
     """A command-line value as YAML: numbers, True, lists, maps, else the text itself.
 
-    ``None`` is Python's None, as RecBole's users write it; in YAML it would be a word.
+    ``None`` is Python's None, as RecBole's users write it; in YAML it would be a word. A blank is
+    itself, and so is an interval such as ``[5,inf)``.
 
     Raises:
         UsageError: the text starts like a list or map and does not parse.
     """
     if text == "None":
         return None
+    if text and not text.strip():
+        return text
     try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        if text.lstrip()[:1] in ("[", "{"):
-            reason = _one_line(error)
-            raise UsageError(f"--{key}: {text!r} is not a list or map: {reason}") from error
+        return _load(text)
+    except ValueError as error:
+        if text.lstrip()[:1] in ("[", "{", "&") and not _INTERVAL.fullmatch(text.strip()):
+            raise UsageError(f"--{key}: {text!r} is not a list or map: {error}") from error
         return text
 
 

@@ -69,19 +69,6 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
 # Checks of settings rather than of a class's options. Their error ends a command.
 
 
-def check_share(name: str, value: Any) -> None:
-    """Raise UsageError unless value is a share of rows, in [0, 1)."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
-        raise UsageError(f"{name} must be a share of rows in [0, 1), got {value!r}")
-
-
-def check_mebibytes(name: str, value: Any) -> None:
-    """Raise UsageError unless value is an amount of memory in MiB, an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name} must be an integer >= 1, in MiB, got {value!r}")
-
-
 def check_keys(name: str, value: Any, known: Collection[str]) -> None:
     """Raise UsageError unless value is a map with no other keys than the known ones."""
     if not isinstance(value, dict):

@@ -6,6 +6,8 @@ it can go. They help RecBole's own models too: call :func:`apply` at the top of 
 
 import importlib.metadata
 
+from recbole_dsl.compat.atomic_columns import checked_columns, one_entity_of_an_item
+from recbole_dsl.compat.data_notes import counted_filters, strict_intervals
 from recbole_dsl.compat.dependency_fixes import (
     harmless_warnings,
     numpy_aliases,
@@ -13,6 +15,8 @@ from recbole_dsl.compat.dependency_fixes import (
     pandas_fillna,
     scipy_dok_update,
 )
+from recbole_dsl.compat.exact_time import exact_time_order, splits_by_time, stable_duplicates
+from recbole_dsl.compat.labels import zero_labels
 from recbole_dsl.compat.recbole_fixes import (
     coverage_metrics,
     download_barrier,
@@ -48,6 +52,14 @@ def apply() -> None:
         download_barrier,
         folders_made_twice,
         tensorboard_of_each_process,
+        checked_columns,
+        one_entity_of_an_item,
+        zero_labels,
+        strict_intervals,
+        counted_filters,
+        stable_duplicates,
+        exact_time_order,
+        splits_by_time,
         harmless_warnings,
     ):
         change()

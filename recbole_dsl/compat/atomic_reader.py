@@ -1,9 +1,9 @@
 """Reading atomic files with pandas' C parser where it gives what RecBole's reader gives.
 
 RecBole uses pandas' Python parser. The C parser gives the same frame several times faster, save for
-a few files: those with quotes, with carriage returns inside lines, with NUL bytes, with lines that
-begin with a blank, with separators of several characters, or with numbers as only Python writes
-them (1_000). Such files are read by RecBole's reader, and the log says why.
+a few files: those with quotes, with carriage returns inside lines, with lines that begin with a
+blank, with separators of several characters, or with numbers as only Python writes them (1_000).
+Such files are read by RecBole's reader, and the log says why. Rows are checked before either reads.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from recbole_dsl.compat.atomic_rows import check_rows
 
 # Rows that are held as text at a time.
 _CHUNK = 1 << 20
@@ -46,21 +48,14 @@ def obstacle(path: str | os.PathLike[str], delimiter: str) -> str | None:
     """Why the C parser might not give what the Python parser gives; None where it will."""
     if len(delimiter) != 1 or delimiter in ' "\r\n':
         return f"the separator {delimiter!r}"
-    if Path(path).stat().st_size == 0:
-        return "an empty file"
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        for mark, what in ((b'"', "quotes"), (b"\0", "NUL bytes"), (b"\n ", "a leading blank")):
+        for mark, what in ((b'"', "quotes"), (b"\n ", "a leading blank")):
             if text.find(mark) >= 0:
                 return what
         if delimiter != "\t" and text.find(b"\n\t") >= 0:
             return "a leading blank"
         if text.find(b"\r") >= 0 and re.search(rb"\r(?!\n)", text):
             return "carriage returns inside lines"
-        # last, since reading lines moves the place from which find starts
-        lines = (line for line in iter(text.readline, b"") if line.strip())
-        head, first = (next(lines, b"").count(delimiter.encode()) for _ in range(2))
-        if first > head:
-            return "a first line with more columns than the header"
     return None
 
 
@@ -73,7 +68,8 @@ def read_csv(
     encoding: str | None,
     engine: str,
 ) -> pd.DataFrame:
-    """What ``pandas.read_csv`` gives for RecBole's arguments, faster.
+    """What ``pandas.read_csv`` gives for RecBole's arguments, faster, where every row has the
+    header's number of fields.
 
     Args:
         usecols: column names, in the order of the file.
@@ -82,8 +78,10 @@ def read_csv(
     Returns:
         DataFrame; under :func:`tokens_as_categories` its token columns are categoricals of str.
     Raises:
-        ValueError: as pandas does, for instance for text in a column of numbers.
+        ValueError: a row with another number of fields than the header, by its line; text in a
+            column of numbers; bytes that are not in the encoding.
     """
+    check_rows(path, delimiter, encoding)
     options: dict[str, Any] = dict(delimiter=delimiter, usecols=usecols, encoding=encoding)
     why = obstacle(path, delimiter)
     if why is None:
@@ -92,7 +90,28 @@ def read_csv(
         except ValueError as error:
             why = f"pandas' C parser says: {' '.join(str(error).split())}"
     getLogger().info(f"read {Path(path).name} with RecBole's own, slower reader: {why}")
-    return pd.read_csv(path, dtype=dtype, engine=engine, **options)
+    try:
+        return pd.read_csv(path, dtype=dtype, engine=engine, **options)
+    except ValueError as error:
+        place = _not_a_number(path, dtype, options) or f": {' '.join(str(error).split())}"
+        raise ValueError(f"{path}{place}") from error
+
+
+def _not_a_number(
+    path: str | os.PathLike[str], dtype: Mapping[str, type], options: dict[str, Any]
+) -> str:
+    """``, row N, column C: 'x' is not a number`` of the first such field, or an empty string."""
+    try:
+        frame = pd.read_csv(path, dtype=str, engine="python", **options)
+    except ValueError:
+        return ""
+    for name in (name for name, kind in dtype.items() if kind is not str):
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        wrong = np.flatnonzero(numbers.isna() & frame[name].notna())
+        if len(wrong):
+            value = frame[name].iloc[wrong[0]]
+            return f", row {wrong[0] + 1}, column {name}: {value!r} is not a number"
+    return ""
 
 
 def _read_fast(
@@ -133,13 +152,21 @@ def _joined(parts: Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[Any]]]) -> 
     return pd.Categorical.from_codes(np.concatenate(joined), categories=categories)
 
 
+def union(parts: Sequence[pd.Categorical]) -> pd.Categorical:
+    """One categorical after the other, as tokens of type object; pandas 3 would make others of
+    them where the tokens differ, and unites only equal types."""
+    whole = pd.api.types.union_categoricals(parts)
+    tokens = pd.Index(np.asarray(whole.categories, dtype=object), dtype=object)
+    return whole.rename_categories(tokens)
+
+
 def concat(frames: Sequence[pd.DataFrame], **options: Any) -> pd.DataFrame:
     """``pandas.concat``, except that categoricals of different tokens stay categoricals."""
     columns = {
         name: [frame[name].values for frame in frames if name in frame] for name in frames[0]
     }
     shared = {
-        name: pd.api.types.union_categoricals(values)
+        name: union(values)
         for name, values in columns.items()
         if len(values) == len(frames) and all(isinstance(v, pd.Categorical) for v in values)
     }

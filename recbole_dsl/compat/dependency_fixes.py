@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse
 
 from recbole_dsl.compat import atomic_reader
+from recbole_dsl.compat.data_notes import note_missing
 
 
 def numpy_aliases() -> None:
@@ -82,6 +83,7 @@ def pandas_fillna() -> None:
     module.pd = _PandasForDataset()
 
     def fill_nan(self: Any) -> None:
+        note_missing(self)
         for name in self.feat_name_list:
             feat = getattr(self, name)
             for field in feat:

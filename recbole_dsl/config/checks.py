@@ -1,65 +1,112 @@
-"""Checks of a run's settings, before any data is read. Each raises UsageError with one line."""
+"""Rules between the settings of a run, before any data is read.
 
+What values each setting may have is in :mod:`recbole_dsl.config.schema`. Each check raises
+UsageError with one line.
+"""
+
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 from recbole.utils import ModelType
 
-from recbole_dsl.common.errors import UsageError, did_you_mean
-from recbole_dsl.common.validation import check_keys, check_mebibytes
+from recbole_dsl.common.errors import UsageError, how_to_install
+from recbole_dsl.config import host_checks
+from recbole_dsl.config.columns import check_columns
+from recbole_dsl.config.ignored import ignored_settings
 from recbole_dsl.data import settings as data_settings
-from recbole_dsl.evaluation.diagnostics.settings import check_rows
 from recbole_dsl.evaluation.group_metrics.settings import check_group_metrics
 from recbole_dsl.evaluation.settings import (
     check_mask_at_test,
     check_metrics,
+    check_modes,
     check_topk,
     check_valid_metric,
 )
+from recbole_dsl.models.batch_inputs import DRAWN
+from recbole_dsl.models.registry import loss_class
 from recbole_dsl.models.resolve import Model
 from recbole_dsl.models.settings import ALL, check_has_diagnostics, check_pair_settings
 
-LEARNERS = ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam")
+# A softmax over fewer negatives than this is a poor stand-in for one over the catalogue.
+_FEW_NEGATIVES = 16
+_READ_BY_TRANSFORM = {
+    "mask_itemseq": "mask_ratio",
+    "crop_itemseq": "eta",
+    "reorder_itemseq": "beta",
+}
 
 
 def check_all(
-    values: dict[str, Any], spec: Model, model_type: ModelType, *, groups_given: bool
+    values: dict[str, Any], spec: Model, model_type: ModelType, *, given: Mapping[str, str]
 ) -> list[str]:
-    """Check the settings of a run, each alone and against the others.
+    """Check the settings of a run against each other.
 
     Args:
-        values: all settings; ``topk``, ``metrics``, ``group_metrics``, ``test_sets`` and
-            ``dataset_cache`` are replaced by their one normal form.
+        values: all settings, each of its type; ``topk``, ``metrics``, ``group_metrics``,
+            ``test_sets`` and ``dataset_cache`` are replaced by their one normal form.
         spec: the model. model_type: RecBole's kind of it.
-        groups_given: whether the user set ``group_metrics``; else it is the default.
+        given: the settings that the user gave -> where.
     Returns:
         Warnings, sentences for the log.
     Raises:
-        UsageError: a value outside its range, or one that does not go with another.
+        UsageError: a value that does not go with another.
     """
     values["topk"] = check_topk(values["topk"])
     values["metrics"] = check_metrics(values["metrics"])
     check_valid_metric(values["valid_metric"], values["metrics"], values["topk"])
-    values["group_metrics"], warning = check_group_metrics(values, given=groups_given)
-    check_learner(values["learner"])
-    data_settings.check_eval_args(values["eval_args"])
+    values["group_metrics"], warning = check_group_metrics(values, given="group_metrics" in given)
+    check_modes(values)
     values["test_sets"] = data_settings.check_split(values, model_type)
     check_mask_at_test(values, model_type)
     data_settings.check_train_noise(
         values["train_noise"], spec.name, model_type, is_pair=spec.is_pair
     )
-    data_settings.check_benchmark_valid(values["benchmark_valid"])
-    check_mebibytes("eval_memory", values["eval_memory"])
     values["dataset_cache"] = data_settings.check_dataset_cache(values["dataset_cache"])
+    check_columns(values, model_type, given)
+    check_transform(values, spec.name, model_type)
     check_processes(values)
-    check_rows("diagnostics_rows", values["diagnostics_rows"])
+    check_installed(values)
     if values["diagnostics"]:
         check_has_diagnostics(spec.name, spec.loss)
+    warnings = [] if warning is None else [warning]
     if spec.is_pair:
         check_pair(values, spec)
+        warnings += few_negatives(values, spec)
     else:
-        check_host_negatives(values.get("train_neg_sample_args"), spec.name)
-    return [] if warning is None else [warning]
+        warnings += host_checks.check_host(values, spec, model_type, given)
+    return warnings + ignored_settings(values, given)
+
+
+def few_negatives(values: Mapping[str, Any], spec: Model) -> list[str]:
+    """A warning where a softmax loss draws so few negatives that it is another loss, or none."""
+    number, loss = values["train_neg_sample_args"]["sample_num"], loss_class(str(spec.loss))
+    softmax = hasattr(loss, "robust_view") and DRAWN & set(loss.inputs)
+    if not softmax or number == ALL or number >= _FEW_NEGATIVES:
+        return []
+    return [
+        f"{spec.loss} is a softmax over a positive and its negatives, and train_neg_sample_args: "
+        f"{{sample_num: {number}}} gives it {number}: results are worse than with more; 100 to "
+        "1000 are usual"
+    ]
+
+
+def check_transform(values: Mapping[str, Any], name: str, model_type: ModelType) -> None:
+    """``transform`` changes sequences, and reads a setting that only some models have."""
+    transform = values["transform"]
+    if transform is None:
+        return
+    if model_type != ModelType.SEQUENTIAL:
+        raise UsageError(f"transform {transform} is for sequential models, and {name} is none")
+    option = _READ_BY_TRANSFORM.get(transform)
+    if option is not None and values.get(option) is None:
+        raise UsageError(f"transform {transform} needs the setting {option}, which {name} lacks")
+
+
+def check_installed(values: Mapping[str, Any]) -> None:
+    """Packages that a setting needs and that need not be installed."""
+    if values["log_wandb"] and importlib.util.find_spec("wandb") is None:
+        raise UsageError(f"log_wandb: True: {how_to_install('wandb')}")
 
 
 def check_pair(values: Mapping[str, Any], spec: Model) -> None:
@@ -71,35 +118,23 @@ def check_pair(values: Mapping[str, Any], spec: Model) -> None:
                 "name the pair in --model=<Backbone>_<Loss>"
             )
     check_negatives(values["train_neg_sample_args"])
+    if values.get("layer_cl", 0) > values.get("n_layers", 0) and spec.backbone == "XSimGCL":
+        raise UsageError(
+            f"{spec.name}: layer_cl must be at most n_layers = {values['n_layers']}, got "
+            f"{values['layer_cl']}"
+        )
     try:
         check_pair_settings({**values, "model": spec.name})
     except KeyError as error:  # a loss of the user's own whose YAML lacks an option
         raise UsageError(f"{spec.name}: {error.args[0]}") from error
 
 
-def check_learner(value: Any) -> None:
-    """The optimizer is one that RecBole builds; RecBole takes Adam for any other name."""
-    if str(value).lower() not in LEARNERS:
+def check_negatives(arguments: Mapping[str, Any]) -> None:
+    """``train_neg_sample_args`` of our models: nothing dynamic, and nothing drawn of all items."""
+    if arguments["distribution"] is None:
         raise UsageError(
-            f"learner must be one of {', '.join(LEARNERS)}, got {value!r}"
-            f"{did_you_mean(value, LEARNERS)}"
+            "distribution of train_neg_sample_args must be uniform or popularity, got None"
         )
-
-
-def check_negatives(arguments: Any) -> None:
-    """``train_neg_sample_args`` of our models: keys, number, exponent, nothing dynamic."""
-    known = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num", "block")
-    check_keys("train_neg_sample_args", arguments, known)
-    for key, word in (("sample_num", ALL), ("block", None)):
-        number = arguments[key]
-        if word is not None and number == word:
-            continue
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            allowed = "an integer >= 1" + (f" or {word}" if word else "")
-            raise UsageError(f"{key} of train_neg_sample_args must be {allowed}, got {number!r}")
-    alpha = arguments["alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
-        raise UsageError(f"alpha of train_neg_sample_args must be a number, got {alpha!r}")
     if arguments.get("dynamic"):
         raise UsageError(
             "train_neg_sample_args: dynamic sampling is RecBole's, for its own models; the softmax "
@@ -119,27 +154,10 @@ def _check_nothing_is_drawn(arguments: Mapping[str, Any]) -> None:
             )
 
 
-def check_host_negatives(arguments: Any, name: str) -> None:
-    """``sample_num: all`` is for our models alone."""
-    if isinstance(arguments, Mapping) and arguments.get("sample_num") == ALL:
-        raise UsageError(
-            f"{name}: sample_num: {ALL} in train_neg_sample_args is for <Backbone>_<Loss> models; "
-            "RecBole's own draw a number of negatives for each positive"
-        )
-
-
 def check_processes(values: Mapping[str, Any]) -> None:
-    """RecBole's settings for several processes: each in its range, and consistent."""
-    for name, low in (("nproc", 1), ("world_size", -1), ("group_offset", 0), ("port", 1)):
-        value = values[name]
-        if name == "port" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise UsageError(f"{name} must be an integer >= {low}, got {value!r}")
+    """RecBole's settings for several processes are consistent."""
     nproc, size, offset = (values[name] for name in ("nproc", "world_size", "group_offset"))
     port = values["port"]
-    if port is not None and port > 65535:
-        raise UsageError(f"port must be in [1, 65535], got {port}")
     if size == 0 or 0 < size < nproc:
         raise UsageError(f"world_size must be -1 or at least nproc = {nproc}, got {size}")
     size = nproc if size == -1 else size

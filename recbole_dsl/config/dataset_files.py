@@ -6,6 +6,7 @@ from typing import Any
 
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import read_yaml
+from recbole_dsl.config.columns import check_intervals
 from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES
 from recbole_dsl.evaluation.group_metrics import user_field
 
@@ -23,7 +24,7 @@ def check_dataset_files(values: Mapping[str, Any], dataset: str) -> None:
     folder = Path(values["data_path"])
     parts = values.get("benchmark_filename")
     several = isinstance(parts, list) and len(parts) > 1 and len(set(parts)) == len(parts)
-    if parts and not several:
+    if parts is not None and not several:
         raise UsageError(
             "benchmark_filename must name three parts, such as [train, valid, test], or two, "
             "[train, test], or more for several test sets, [train, valid, test_iid, "
@@ -36,6 +37,7 @@ def check_dataset_files(values: Mapping[str, Any], dataset: str) -> None:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise UsageError(f"dataset {dataset!r}: {folder} has no {', '.join(missing)}")
+    check_intervals(values, dataset)
     if "user_field" in values["group_metrics"]:
         user_field.check_user_field(values, dataset)
 

@@ -14,6 +14,42 @@ UNLISTED = {
     "eta", "feature_num", "has_residual", "norm", "sim", "token_num_threshold", "use_filter",
 }  # fmt: skip
 
+# Settings of earlier versions of RecBole, of its tools and of its users' habits -> what to use.
+REPLACED = {
+    "eval_setting": "eval_args, such as {order: RO, split: {RS: [0.8, 0.1, 0.1]}, mode: full}",
+    "split_ratio": "eval_args: {split: {RS: [0.8, 0.1, 0.1]}}",
+    "leave_one_num": "eval_args: {split: {LS: valid_and_test}}",
+    "group_by_user": "eval_args: {group_by: user}, or none",
+    "real_time_process": "nothing: data is processed as it is needed",
+    "drop_filter_field": "nothing: a field of threshold is always dropped",
+    "drop_preload_weight": "nothing",
+    "training_neg_sample_num": "train_neg_sample_args: {sample_num: N}",
+    "neg_sampling": "train_neg_sample_args: {distribution: uniform, sample_num: N}",
+    "eval_neg_sample_args": "eval_args: {mode: uniN}",
+    "min_user_inter_num": 'user_inter_num_interval, such as "[5,inf)"',
+    "max_user_inter_num": 'user_inter_num_interval, such as "[0,50]"',
+    "min_item_inter_num": 'item_inter_num_interval, such as "[5,inf)"',
+    "max_item_inter_num": 'item_inter_num_interval, such as "[0,50]"',
+    "lowest_val": 'val_interval, such as {rating: "[3,inf)"}',
+    "highest_val": 'val_interval, such as {rating: "[0,3]"}',
+    "equal_val": 'val_interval, such as {rating: "[3,3]"}',
+    "not_equal_val": 'val_interval, such as {rating: "[0,3);(3,inf)"}',
+    "fields_in_same_space": "alias_of_user_id or alias_of_item_id",
+    "draw_loss_pic": "the result file, which has the losses of all epochs",
+    "config_file": '--config_files="A.yaml B.yaml"',
+    "config_file_list": '--config_files="A.yaml B.yaml"',
+    "params_file": "recbole_dsl tune --params_file=FILE",
+    "hyper_file": "recbole_dsl tune",
+    "max_evals": "recbole_dsl tune --trials=N",
+    "algo": "recbole_dsl tune",
+    "early_stop": "stopping_step",
+    "offset": "group_offset",
+    "gpu": "gpu_id, or device",
+    "lr": "learning_rate",
+    "batch_size": "train_batch_size, and eval_batch_size",
+    "model_file": "recbole_dsl.load(PATH) in Python",
+}
+
 
 def models_by_setting() -> dict[str, list[str]]:
     """Setting -> names of the models whose own property file has it, or all pairs at once."""
@@ -55,7 +91,7 @@ def unknown_setting(
     Raises:
         UsageError: it is taken for a mistake.
     """
-    models = models_by_setting().get(key)
+    models = None if key in REPLACED else models_by_setting().get(key)
     own_class = spec.source == "own"  # what a user's own class reads is not known here
     if models:
         if own_class:
@@ -65,7 +101,8 @@ def unknown_setting(
         if strict and not shared:
             raise UsageError(f"{message} (strict_config: False ignores it)")
     else:
-        message = f"unknown setting {key!r} ({layer}){did_you_mean(key, known)}"
+        near = f"; use {REPLACED[key]}" if key in REPLACED else did_you_mean(key, known)
+        message = f"unknown setting {key!r} ({layer}){near}"
         if own_class:
             return Unknown(True, f"{message} (passed on to {spec.name})")
         if strict:

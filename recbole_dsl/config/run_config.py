@@ -18,10 +18,12 @@ from recbole_dsl.common.distributed import world
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.checks import check_all
 from recbole_dsl.config.dataset_files import check_dataset_files
-from recbole_dsl.config.known_settings import UNLISTED, unknown_setting
-from recbole_dsl.config.layers import Layers, match_type
+from recbole_dsl.config.host_checks import check_host_negatives
+from recbole_dsl.config.known_settings import REPLACED, UNLISTED, unknown_setting
+from recbole_dsl.config.layers import Layers
 from recbole_dsl.config.prepare import prepare_recbole
 from recbole_dsl.config.property_layers import PropertyLayers
+from recbole_dsl.config.schema import Schema
 from recbole_dsl.evaluation.settings import check_user_metrics
 from recbole_dsl.models.resolve import Model, resolve_model
 
@@ -50,6 +52,7 @@ class Config(RecBoleConfig):
         spec: the model that the name stands for.
         origins: setting -> label of the layer it comes from; not those that RecBole derives.
         layered: settings as the layers give them, before RecBole derives others from them.
+        schema: what values each setting may have.
         warnings: sentences for the log.
         search: setting -> range, what the model's property files propose for tuning.
         property_paths: the property files that hold the model's defaults, lowest layer first.
@@ -63,6 +66,7 @@ class Config(RecBoleConfig):
     spec: Model
     origins: dict[str, str]
     layered: dict[str, Any]
+    schema: Schema
     warnings: list[str]
     search: dict[str, Any]
     property_paths: list[Path]
@@ -143,32 +147,31 @@ class Config(RecBoleConfig):
         defaults, _ = self._defaults.resolve()
         given, origins = self._given.resolve()
         known = set(defaults) | UNLISTED | {k for keys in self.parameters.values() for k in keys}
-        self._defaults.add("given", self._only_known(given, origins, defaults, known))
+        self.schema = Schema(self.property_paths, defaults)
+        kept = self._only_known(given, origins, known - REPLACED.keys())
+        self._defaults.add("given", kept)
         values, layers = self._defaults.resolve()
         self.origins = {key: origins.get(key, layer) for key, layer in layers.items()}
-        groups_given = self.origins["group_metrics"] != "properties/overall.yaml"
         self.warnings += check_all(
-            values, self.spec, self.model_class.type, groups_given=groups_given
+            values, self.spec, self.model_class.type, given={key: origins[key] for key in kept}
         )
         self.layered = copy.deepcopy(values)
         values["MODEL_TYPE"] = self.model_class.type
         return values
 
     def _only_known(
-        self,
-        given: Mapping[str, Any],
-        origins: Mapping[str, str],
-        defaults: Mapping[str, Any],
-        known: set[str],
+        self, given: Mapping[str, Any], origins: Mapping[str, str], known: set[str]
     ) -> dict[str, Any]:
-        """The given settings that the model has, each with the type of its default."""
+        """The given settings that the model has, each in the normal form of its type."""
         kept = {}
-        strict = given.get("strict_config", True)
+        strict = self.schema.read("strict_config", given.get("strict_config", True))
+        if not self.spec.is_pair:
+            check_host_negatives(given.get("train_neg_sample_args"), self.spec.name)
         for key, value in given.items():
             layer = origins[key]
             if key in known:
                 text = self._texts.get(key) if layer == _COMMAND_LINE else None
-                kept[key] = match_type(key, value, defaults.get(key), text)
+                kept[key] = self.schema.read(key, value, text)
                 continue
             # One file may serve several models; a value on the command line is meant for this one.
             shared = layer.startswith("config file") or layer == SHARED

@@ -14,6 +14,7 @@ from recbole.data.interaction import Interaction
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.timing import Clock
+from recbole_dsl.compat.exact_time import numbers
 from recbole_dsl.data import settings, splitting
 from recbole_dsl.data.loading.dataset import take
 from recbole_dsl.data.sampling import noise
@@ -104,6 +105,9 @@ def _by_own_split(config: Config, dataset: Dataset) -> Partition:
         split = splitting.temporal_split(
             users, items, _times(dataset), ratios, seed=seed, test_sets=test_sets
         )
+    if config["time-aware"]:  # DiffRec sorts train by float32 times, which keeps an exact order
+        rows = split.parts["train"]
+        split.parts["train"] = rows[np.argsort(_times(dataset)[rows], kind="stable")]
     dataset._change_feat_format()
     dataset._drop_unused_col()
     parts = {part: take(dataset, torch.from_numpy(rows)) for part, rows in split.parts.items()}
@@ -113,12 +117,8 @@ def _by_own_split(config: Config, dataset: Dataset) -> Partition:
 
 
 def _times(dataset: Dataset) -> npt.NDArray[np.float64]:
-    if dataset.time_field not in dataset.inter_feat:
-        raise ValueError(
-            f"GT needs the column {dataset.time_field!r} (TIME_FIELD) of the .inter file, loaded "
-            "(load_col)"
-        )
-    return np.asarray(dataset.inter_feat[dataset.time_field], np.float64)
+    times = numbers(dataset.inter_feat[dataset.time_field])
+    return times if times.ndim == 1 else times[:, 0]
 
 
 def with_false_positives(config: Config, partition: Partition) -> Partition:

@@ -16,9 +16,11 @@ from recbole.utils import ModelType, init_seed
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.timing import Clock
+from recbole_dsl.compat.data_notes import data_notes
 from recbole_dsl.data import partition, saved_loaders, settings, split_card
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.data.loaders.build import eval_loader, make_samplers, train_loader
+from recbole_dsl.data.loading import loaded
 from recbole_dsl.data.loading.dataset import ArrayDataset
 
 
@@ -30,14 +32,22 @@ def load_dataset(config: Config) -> Dataset:
     """
     init_seed(config["seed"], config["reproducibility"])
     try:
-        if _takes_array_dataset(config):
-            return ArrayDataset(config)
-        clock = Clock()
-        dataset = create_dataset(config)
-        clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
-        return dataset
-    except (OSError, ValueError) as error:
-        raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {error}") from error
+        dataset = _load(config)
+        loaded.check_times(config, dataset)
+    except (OSError, ValueError, AssertionError) as error:
+        reason = " ".join(str(error).splitlines())
+        raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {reason}") from error
+    loaded.log_notes(config, dataset)
+    return dataset
+
+
+def _load(config: Config) -> Dataset:
+    if _takes_array_dataset(config):
+        return ArrayDataset(config)
+    clock = Clock()
+    dataset = create_dataset(config)
+    clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
+    return dataset
 
 
 def _takes_array_dataset(config: Config) -> bool:
@@ -113,7 +123,7 @@ def split_dataset(config: Config, dataset: Dataset) -> SplitData:
     else:
         made = _partition(config, dataset)
         loaders = _loaders(config, dataset, list(made.parts.values()))
-        notes, added_noise = made.notes, made.added_noise
+        notes, added_noise = {**made.notes, "data": data_notes(dataset)}, made.added_noise
         if config["save_dataloaders"]:
             saved_loaders.save(config, loaders, notes, added_noise)
     sharding.shard_rows(loaders[0], config)
@@ -159,9 +169,12 @@ def _loaders(
 
 
 def fingerprint(train: AbstractDataLoader) -> str:
-    """SHA-256 of the training rows' internal ids: tells whether data or split have changed."""
+    """SHA-256 of the training rows' internal ids and of the tokens of all users and items: tells
+    whether data or split have changed."""
     part = train._dataset
     digest = hashlib.sha256(f"{part.user_num} {part.item_num}".encode())
+    for field in (part.uid_field, part.iid_field):
+        digest.update("\n".join(map(str, part.field2id_token[field])).encode())
     users, items = part.inter_feat[part.uid_field], part.inter_feat[part.iid_field]
     digest.update(torch.sort(users * part.item_num + items).values.numpy().tobytes())
     return digest.hexdigest()

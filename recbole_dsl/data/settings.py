@@ -6,19 +6,14 @@ from typing import Any
 
 from recbole.utils import ModelType
 
-from recbole_dsl.common.errors import UsageError
-from recbole_dsl.common.validation import check_keys, check_share
+from recbole_dsl.common.errors import UsageError, did_you_mean
+from recbole_dsl.common.validation import check_keys
 from recbole_dsl.data.splitting import options
 from recbole_dsl.data.splitting.methods import part_names as names_of_own_split
 
 _RECBOLE_SPLITS = ("RS", "LS", "TS")
 # What decides about rows and masks, beside the settings that RecBole compares itself.
 _OF_THE_SPLIT = ("split_seed", "split_shift", "test_sets", "train_noise", "mask_at_test")
-
-
-def check_eval_args(arguments: object) -> None:
-    """``eval_args`` has RecBole's four keys; what they hold is for RecBole to check."""
-    check_keys("eval_args", arguments, ("split", "group_by", "order", "mode"))
 
 
 def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] | None:
@@ -33,10 +28,15 @@ def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] |
     options.check_shift(values["split_shift"])
     name, ratios = split_of(values)
     given = values["test_sets"]
-    if name is None:  # RecBole says what it makes of that
-        return given
+    if name is None:
+        raise UsageError(
+            "eval_args: split must be a map of one split, such as {RS: [0.8, 0.1, 0.1]}, got "
+            f"{values['eval_args'].get('split')!r}"
+        )
     options.check_name(name, (*_RECBOLE_SPLITS, *options.OWN))
     test_sets = options.resolve_test_sets(name, given)
+    if not values["benchmark_filename"]:
+        _check_recboles_split(name, ratios)
     if name in options.OWN:
         options.check_ratios(f"eval_args: split {name}", ratios)
         options.check_train_share(ratios, test_sets)
@@ -52,9 +52,34 @@ def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] |
     return None if given is None else test_sets
 
 
+def _check_recboles_split(name: str, value: Any) -> None:
+    """What RecBole's splits take: LS a word, RS and TS shares of the parts."""
+    if name == "LS":
+        known = ("valid_and_test", "valid_only", "test_only")
+        if value not in known:
+            raise UsageError(
+                f"eval_args: split LS takes {', '.join(known)}, got {value!r}"
+                f"{did_you_mean(value, known)}"
+            )
+        return
+    if name in options.OWN:
+        return
+    shares = isinstance(value, list) and len(value) in (2, 3) and all(map(_is_share, value))
+    if not shares or value[0] == 0:
+        raise UsageError(
+            f"eval_args: split {name} takes the shares [train, valid, test], such as "
+            f"[0.8, 0.1, 0.1], or [train, test], train above 0, got {value!r}"
+        )
+
+
+def _is_share(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
+
+
 def split_of(values: Mapping[str, Any]) -> tuple[Any, Any]:
     """Name and value of eval_args' split; (None, None) where it is not a map of one key."""
-    split = values["eval_args"].get("split")
+    split = values["eval_args"].get("split", {"RS": [0.8, 0.1, 0.1]})  # RecBole's default
     if not isinstance(split, dict) or len(split) != 1:
         return None, None
     return next(iter(split.items()))
@@ -103,11 +128,6 @@ def check_train_noise(
             f"train_noise: false_positive is for models of users and items; {model} reads more "
             "of a row than the two"
         )
-
-
-def check_benchmark_valid(value: Any) -> None:
-    """``benchmark_valid``: a share of rows, from 0 to below 1."""
-    check_share("benchmark_valid", value)
 
 
 def check_dataset_cache(value: object) -> str:

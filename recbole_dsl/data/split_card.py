@@ -1,5 +1,6 @@
 """What a split's parts hold: sizes, popularity, and how they were made, as data and in the log."""
 
+import logging
 from collections.abc import Mapping
 from logging import getLogger
 from typing import Any
@@ -63,10 +64,27 @@ def log_sizes(sizes_of_parts: Mapping[str, Mapping[str, int]]) -> None:
     getLogger().info(f"split: {parts}")
 
 
+def _unknown_to_train(size: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{size[f'new_{role}_rows']:,} rows of {size[f'new_{role}s']:,} {role}s"
+        for role in ("user", "item")
+        if size.get(f"new_{role}_rows")
+    ]
+
+
 def log_card(made: Mapping[str, Any]) -> None:
-    """A line on item popularity, and one on what was reserved or left out."""
+    """A line on item popularity, one on what was reserved or left out, and one for each part with
+    users or items that train lacks, a warning where the parts were ready."""
     logger = getLogger()
     logger.info(popularity_line(made["popularity"]))
+    ready = isinstance(made["split"], dict) and "benchmark_filename" in made["split"]
+    for name, size in made["popularity"].items():
+        if phrases := _unknown_to_train(size):
+            logger.log(
+                logging.WARNING if ready else logging.INFO,
+                f"{name}: {' and '.join(phrases)} that train lacks; their scores are those of "
+                "untrained vectors",
+            )
     lines = options.left_out_lines(made.get("reserved", 0), made.get("left_out", {}))
     if lines:
         logger.info(f"split by seed {made['seed']}: {'; '.join(lines)}")

@@ -3,6 +3,7 @@
 import copy
 import functools
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def write(path: str | os.PathLike[str], tests: Mapping[str, Mapping[str, Column]
 def read(path: str | os.PathLike[str]) -> dict[str, dict[str, Column]]:
     """The values of a run: test set -> {"users": (N,) str, metric@k: (N,) float64}."""
     tests: dict[str, dict[str, Column]] = {}
+    zipfile.ZipFile(path).close()  # NumPy's own error on a damaged archive leaves the file open
     with np.load(path, allow_pickle=False) as arrays:
         for key in arrays.files:
             test_set, name = key.rsplit("/", 1)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recbole.evaluator import metric_types
 from recbole.evaluator.register import metrics_dict
-from recbole.utils import ModelType
+from recbole.utils import EvaluatorType, ModelType
 
 from recbole_dsl.common import property_files
 from recbole_dsl.common.errors import UsageError, did_you_mean
@@ -27,6 +28,8 @@ def check_topk(value: Any) -> list[int]:
 def check_metrics(value: Any) -> list[str]:
     """Metric names as a list, each one of RecBole's, from a list or "Recall, NDCG"."""
     names = [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
+    if not names:
+        raise UsageError("metrics names none")
     for name in names:
         if str(name).lower() not in metrics_dict:
             raise UsageError(f"unknown metric {name!r}{did_you_mean(name, metrics_dict)}")
@@ -35,14 +38,40 @@ def check_metrics(value: Any) -> list[str]:
 
 def check_valid_metric(value: Any, metrics: Sequence[str], topk: Sequence[int]) -> None:
     """The metric of early stopping must be among those reported."""
-    name, at, k = str(value).partition("@")
-    allowed = [f"{metric}@{cutoff}" for metric in metrics for cutoff in topk]
-    with_k = f"{name}@{k}".lower() in [choice.lower() for choice in allowed]
-    if name.lower() not in [metric.lower() for metric in metrics] or (at and not with_k):
+    allowed = [name for metric in metrics for name in _reported(metric, topk)]
+    if str(value).lower() not in [choice.lower() for choice in allowed]:
         raise UsageError(
             f"valid_metric {value!r} is not among the metrics at topk {topk}: "
             f"{', '.join(allowed)}{did_you_mean(value, allowed)}"
         )
+
+
+def _reported(metric: str, topk: Sequence[int]) -> list[str]:
+    """The names under which a metric is reported: NDCG@10, but AUC and GAUC."""
+    of_lists = metric_types[metric.lower()] == EvaluatorType.RANKING
+    if not of_lists or metric.lower() == "gauc":
+        return [metric]
+    return [f"{metric}@{cutoff}" for cutoff in topk]
+
+
+def check_modes(values: Mapping[str, Any]) -> None:
+    """The mode of validation and of test is one that the metrics can be had by."""
+    mode = values["eval_args"].get("mode", "full")
+    modes = mode if isinstance(mode, dict) else {"valid": mode, "test": mode}
+    kinds = {metric_types[name.lower()] for name in values["metrics"]}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"metrics {values['metrics']} are of two kinds: those of ranked lists and those of "
+            "single scores (AUC, LogLoss, MAE, RMSE) cannot be had in one run"
+        )
+    ranked = kinds == {EvaluatorType.RANKING}
+    for part, name in modes.items():
+        if name == ("labeled" if ranked else "full"):
+            wanted = "full, uniN or popN" if ranked else "labeled, uniN or popN"
+            raise UsageError(
+                f"eval_args: mode {name} ({part}) does not go with metrics {values['metrics']}: "
+                f"use {wanted}"
+            )
 
 
 def check_mask_at_test(values: Mapping[str, Any], model_type: ModelType) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from recbole_dsl.common.files import check_writable, write_atomically
 from recbole_dsl.evaluation.diagnostics import page, report
 from recbole_dsl.evaluation.diagnostics.after_training import page_path
+from recbole_dsl.experiments.checkpoint_settings import model_of
 from recbole_dsl.experiments.load_checkpoint import load
 from recbole_dsl.models.resolve import resolve_model
 from recbole_dsl.models.settings import check_has_diagnostics
@@ -20,6 +21,8 @@ def diagnose_checkpoints(
     rows: int = 100000,
     output: str | Path | None = None,
     device: str = "auto",
+    model: str | None = None,
+    data_path: str | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Diagnose checkpoints on one page; the numbers go to a JSON file beside it.
 
@@ -28,6 +31,9 @@ def diagnose_checkpoints(
         rows: how many training rows are measured at most, drawn at random.
         output: the page; None: beside the first checkpoint.
         device: auto, cpu or cuda:N.
+        model: the model as the runs were told it, for a class or loss of your own.
+        data_path: the folder of the datasets; None: the default. Neither is taken from a
+            checkpoint.
     Returns:
         (label -> what :func:`report.diagnose` returns, path of the page).
     Raises:
@@ -36,11 +42,11 @@ def diagnose_checkpoints(
     output = Path(output) if output else page_path(Path(paths[0]))
     check_writable(output)
     for path in paths:  # before any data is read
-        spec = resolve_model(checkpoint.read(path)["model"])
+        spec = resolve_model(model_of(checkpoint.read(path), path, model))
         check_has_diagnostics(f"{path}: {spec.name}", spec.loss)
-    models = []
+    models, settings = [], {} if data_path is None else {"data_path": data_path}
     for path in paths:
-        loaded = load(path, device)
+        loaded = load(path, device, model=model, settings=settings)
         models.append(report.diagnose(loaded.config, loaded.model, loaded.dataset, rows))
     found = dict(zip(_labels(models, paths), models, strict=True))
     page.write(output, found)

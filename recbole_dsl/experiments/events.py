@@ -12,13 +12,19 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recbole_dsl.common.files import naming
+
 FILE = "events.jsonl"
 
 
 def append(path: str | os.PathLike[str], event: dict[str, Any]) -> None:
-    """Add a line to a file. It is written at once, so that several processes may share the file."""
+    """Add a line to a file. It is written at once, so that several processes may share the file.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
     line = (json.dumps(event) + "\n").encode()
-    with open(path, "ab", buffering=0) as file:
+    with naming(Path(path)), open(path, "ab", buffering=0) as file:
         file.write(line)
 
 
@@ -39,7 +45,10 @@ class EventReader:
         self._path, self._offset = Path(path), 0
 
     def new(self) -> list[dict[str, Any]]:
-        """The events since the last call. A line that is still being written is left for later."""
+        """The events since the last call. A line that is still being written is left for later.
+
+        What is no event, as a full disk leaves it, is left out.
+        """
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._offset)
@@ -48,4 +57,12 @@ class EventReader:
             return []
         lines = content[: content.rfind(b"\n") + 1]
         self._offset += len(lines)
-        return [json.loads(line) for line in lines.splitlines()]
+        return list(filter(None, map(_event, lines.split(b"\n"))))
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None

@@ -24,14 +24,15 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from recbole_dsl.common import distributed
 from recbole_dsl.common.distributed import World, world
-from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError
+from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError, WriteError
+from recbole_dsl.common.files import system_words
 from recbole_dsl.config.run_config import Config
 
 # How long processes of several machines try to reach the store of the first one.
 _STORE_TIMEOUT = timedelta(minutes=10)
 # Errors of a process that the command's own process raises again.
 _PASSED_ON: dict[str, type[Exception]] = {
-    error.__name__: error for error in (UsageError, NonFiniteLossError)
+    error.__name__: error for error in (UsageError, NonFiniteLossError, WriteError)
 }
 
 
@@ -109,8 +110,8 @@ def launch(
     Returns:
         What run returns in the first process of this machine.
     Raises:
-        UsageError: the port is taken. UsageError, NonFiniteLossError: what run raised in a process.
-            ProcessError: a process was ended from outside. In each case all others are ended.
+        UsageError: the port is taken. UsageError, NonFiniteLossError, WriteError: run raised it in
+            a process. ProcessError: a process was ended from outside. All others are ended.
     """
     nproc, offset, size = config["nproc"], config["group_offset"], n_processes(config)
     host, port = config["ip"], config["port"]
@@ -182,7 +183,10 @@ def _process(
 
 def _leave_error(folder: Path, rank: int, error: Exception) -> None:
     """Write down the first error: the other processes' may only be about this one being gone."""
-    content = [type(error).__name__, str(error), rank, os.getpid(), traceback.format_exc()]
+    kind, text = type(error).__name__, str(error)
+    if isinstance(error, OSError):
+        kind, text = WriteError.__name__, system_words(error)
+    content = [kind, text, rank, os.getpid(), traceback.format_exc()]
     with (
         contextlib.suppress(FileExistsError),
         (folder / "error").open("x", encoding="utf-8") as file,

@@ -1,6 +1,7 @@
 """A trained model back from its checkpoint, with its settings and data."""
 
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from recbole.utils import init_seed
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data import pipeline
+from recbole_dsl.experiments.checkpoint_settings import config_of
 from recbole_dsl.training import checkpoint
 
 
@@ -26,22 +28,35 @@ class Loaded(NamedTuple):
     dataset: Any
 
 
-def load(path: str | os.PathLike[str], device: str | None = None) -> Loaded:
+def load(
+    path: str | os.PathLike[str],
+    device: str | None = None,
+    *,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Loaded:
     """Config, trained model and training data of a checkpoint.
 
     The dataset is read and split again from the settings in the checkpoint; if the training rows
-    are not the ones the model was trained on, loading stops.
+    or their tokens are not the ones the model was trained on, loading stops.
+
+    No path, no class and no code is taken from the checkpoint: where the run was given a
+    ``data_path``, a model class or loss of the user's own, or a pretrained model, they are named
+    here again.
 
     Args:
         path: a checkpoint written by :func:`recbole_dsl.run`.
         device: "auto", "cpu" or "cuda:N"; None: "auto".
+        model: the model as the run was told it; needed for a class of your own, such as
+            ``package.module:Class``.
+        settings: settings in place of the checkpoint's, such as ``data_path``.
     Raises:
-        UsageError: no checkpoint of ours, or data that has changed since.
+        UsageError: no checkpoint of ours, or not what was written; a path or class that is not
+            named here; data that has changed since.
     """
     state = checkpoint.read(path)
-    one_process = dict(nproc=1, world_size=-1, group_offset=0)
-    settings = dict(state["config"], device=device or "auto", **one_process)
-    config = Config(state["model"], state["dataset"], config_dict=settings)
+    name = str(path)
+    config = config_of(state, name, model=model, settings=settings, device=device)
     train = pipeline.split_dataset(config, pipeline.load_dataset(config)).train
     if pipeline.fingerprint(train) != state["fingerprint"]:
         raise UsageError(
@@ -49,7 +64,7 @@ def load(path: str | os.PathLike[str], device: str | None = None) -> Loaded:
             f"the data under {config['data_path']} or RecBole's splitting has changed"
         )
     init_seed(config["seed"], config["reproducibility"])
-    model = config.model_class(config, train._dataset).to(config["device"])
-    checkpoint.restore(model, state)
-    model.eval()
-    return Loaded(config, model, train._dataset)
+    trained = config.model_class(config, train._dataset).to(config["device"])
+    checkpoint.restore(trained, state, name)
+    trained.eval()
+    return Loaded(config, trained, train._dataset)

@@ -14,7 +14,7 @@ from recbole.utils import ModelType
 
 from recbole_dsl._version import __version__
 from recbole_dsl.common import text
-from recbole_dsl.common.files import write_atomically
+from recbole_dsl.common.files import check_folder_writable, write_atomically
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import SplitData
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
@@ -56,6 +56,16 @@ def noise_summary(split: SplitData, model: torch.nn.Module) -> dict[str, float] 
         users = part.inter_feat[part.uid_field].to(rate.device)
         summary["positives_among_negatives"] = float(rate[users].mean())
     return summary or None
+
+
+def check_folders(config: Config, saved: bool) -> None:
+    """Find out now whether the folders of logs, and of checkpoints if saved, can be written to.
+
+    Raises:
+        WriteError: one of them cannot.
+    """
+    for folder in ("log", "log_tensorboard", *([config["checkpoint_dir"]] if saved else [])):
+        check_folder_writable(folder)
 
 
 def result_path(config: Config, checkpoint: str, saved: bool) -> Path | None:

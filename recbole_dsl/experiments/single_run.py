@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,13 +24,16 @@ from recbole_dsl.evaluation.grouped_tests import GroupedTests
 from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.determinism import deterministic
 from recbole_dsl.experiments.result import (
+    check_folders,
     count_parameters,
     noise_summary,
     publish,
     result_path,
     versions,
 )
+from recbole_dsl.experiments.resume import Resumed, find_run, state_kept
 from recbole_dsl.experiments.run_log import logged
+from recbole_dsl.models.build import build_model
 from recbole_dsl.training.trainer import trainer_class
 
 
@@ -43,6 +47,7 @@ def run(
     tested: bool = True,
     after_validation: Callable[[int, float], object] | None = None,
     command: Sequence[str] | None = None,
+    resume: bool | str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Train a model, choose its best epoch on validation, test that one.
 
@@ -59,6 +64,7 @@ def run(
             raises ends the run. In one process only.
         command: the words of the command line, with which the log begins; None: it begins with
             model and dataset.
+        resume: a stopped run's checkpoint to go on with, or True: the newest in ``checkpoint_dir``.
 
     With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
     ``if __name__ == "__main__":``.
@@ -67,30 +73,43 @@ def run(
         dict: what the result file holds, and RecBole's ``best_valid_score``,
         ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
     Raises:
-        UsageError: a setting is wrong; nothing has been written. NonFiniteLossError: training
-            diverged. ProcessError: one of several processes was killed.
+        UsageError: a setting is wrong; nothing has been written. Or what resume names has others.
+            NonFiniteLossError: training diverged. ProcessError: a process was killed.
     """
     memory.keep_large_blocks()
     given: dict[str, Any] = dict(
-        model=model,
-        dataset=dataset,
-        config_file_list=config_file_list,
-        config_dict=config_dict,
+        model=model, dataset=dataset, config_file_list=config_file_list, config_dict=config_dict,
         arguments=list(arguments),
-    )
+    )  # fmt: skip
     with launch.torchrun_world():
         config = Config(**given)
+        check_folders(config, saved)
         if config["result_file"] is not None:
             check_writable(str(config["result_file"]))
+        resumed = find_run(config, resume, saved=saved)
         if launch.to_be_launched(config):
-            options = dict(saved=saved, tested=tested, command=command)
+            options: dict[str, Any] = dict(saved=saved, tested=tested, command=command)
+            options["resume"] = resume if resumed is None else str(resumed.path)
             return launch.launch(run, config, {**given, **options})
         with logged(config), deterministic(config):
-            started = time.perf_counter()
             _log_start(config, command)
-            prepared = _prepare(config, tested=tested)
-            fitted = _fit(prepared, saved=saved, after_validation=after_validation)
-            return _report(prepared, fitted, saved=saved, tested=tested, started=started)
+            return _run(config, resumed, after_validation, saved=saved, tested=tested)
+
+
+def _run(
+    config: Config,
+    resumed: Resumed | None,
+    after_validation: Callable[[int, float], object] | None,
+    *,
+    saved: bool,
+    tested: bool,
+) -> dict[str, Any]:
+    """:func:`run` in this process."""
+    started = time.perf_counter()
+    prepared = _prepare(config, tested=tested)
+    with state_kept(config, prepared.data, prepared.trainer, resumed, saved=saved):
+        fitted = _fit(prepared, saved=saved, after_validation=after_validation)
+        return _report(prepared, fitted, saved=saved, tested=tested, started=started)
 
 
 def _log_start(config: Config, command: Sequence[str] | None) -> None:
@@ -139,13 +158,13 @@ def _prepare(config: Config, *, tested: bool) -> Prepared:
     data, fingerprint = _read(config)
     clock = Clock()
     init_seed(config["seed"], config["reproducibility"])
-    model = config.model_class(config, data.train._dataset).to(config["device"])
+    model = build_model(config, data.train._dataset)
+    groups = GroupedTests(config, data.train)  # here, so that a mistake in it costs no training
     clock.done("model")
     logging.getLogger().info(model)
     trainer = trainer_class(config)(config, model)
-    trainer.extra_state = {"fingerprint": fingerprint}
+    trainer.fingerprint = fingerprint
     noise = noise_summary(data, model)
-    groups = GroupedTests(config, data.train)  # here, so that a mistake in it costs no training
     if distributed.world().size > 1:  # from here on, negatives, noise and dropout differ
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
     tests = data.tests if tested else {}
@@ -222,6 +241,7 @@ def _report(
 ) -> dict[str, Any]:
     """Write and log the result of a run; what :func:`run` returns."""
     config, data, _, model, trainer, groups, noise = prepared
+    seconds_before = 0.0 if trainer.last is None else trainer.last.seconds_before
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
@@ -236,7 +256,7 @@ def _report(
         "best_epoch": trainer.recorder.best_epoch,
         "valid": trainer.recorder.best_valid,
         "test": None,
-        "seconds": time.perf_counter() - started,
+        "seconds": time.perf_counter() - started + seconds_before,
         "peak_memory_mb": max(distributed.from_all(memory.peak_mb())),
         "world_size": distributed.world().size,
         "backend": distributed.backend(config["device"]),
@@ -253,8 +273,12 @@ def _report(
         if saved and not any(fitted.tests.values()):
             trainer.load(trainer.saved_model_file)  # no test has loaded the best epoch's weights
         result["diagnostics"] = after_training.diagnose(config, model, data.train._dataset, path)
+    if trainer.last is not None and trainer.last.resumed_after:
+        result["resumed_after"] = trainer.last.resumed_after
     if distributed.world().main:
         publish(config, path, result, fitted.by_user)
+    if trainer.last is not None:
+        trainer.last.remove(trainer)
     return {
         **result,
         "best_valid_score": fitted.best_score if math.isfinite(fitted.best_score) else None,

@@ -1,6 +1,8 @@
 """AdvInfoNCE: InfoNCE whose negatives carry an adversarially learned hardness."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -170,11 +172,7 @@ class AdvInfoNCELoss(RowLoss):
         if not self._has_turn(epoch):
             return
         if self._optimizer is None:
-            self._optimizer = torch.optim.Adam(
-                self.adversary.parameters(),
-                lr=self.options["adversarial_learning_rate"],
-                maximize=True,
-            )
+            self._optimizer = self._new_optimizer()
         for batch in view.batches(self.inputs):
             self._optimizer.zero_grad()
             hardness = self.adversary(batch["users"], batch["negatives"])
@@ -183,6 +181,19 @@ class AdvInfoNCELoss(RowLoss):
             self._optimizer.step()
         # No gradient may be left, or the model's optimiser would apply it.
         self._optimizer.zero_grad(set_to_none=True)
+
+    def _new_optimizer(self) -> torch.optim.Adam:
+        rate = self.options["adversarial_learning_rate"]
+        return torch.optim.Adam(self.adversary.parameters(), lr=rate, maximize=True)
+
+    def training_state(self) -> dict[str, Any]:
+        return {} if self._optimizer is None else {"optimizer": self._optimizer.state_dict()}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        self._optimizer = None
+        if state:
+            self._optimizer = self._new_optimizer()
+            self._optimizer.load_state_dict(state["optimizer"])
 
     def forward(
         self, pos: torch.Tensor, neg: torch.Tensor, users: torch.Tensor, negatives: torch.Tensor

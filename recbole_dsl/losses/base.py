@@ -1,6 +1,6 @@
 """What the loss modules share: they store checked options, show them, and name their inputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -96,6 +96,14 @@ class RowLoss(torch.nn.Module):
         Args:
             view: as in :meth:`begin_epoch`, but without ``batches``: there are no training rows.
         """
+
+    def training_state(self) -> dict[str, Any]:
+        """What the next epochs depend on beside parameters and buffers, such as the state of an
+        optimizer of the loss's own: tensors and plain data, kept for a run that goes on later."""
+        return {}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`training_state` returned."""
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in self.options.items())

@@ -53,6 +53,8 @@ def load_class(target: str, base: type[T]) -> type[T]:
         UsageError: no such module or class, or not a subclass of base.
     """
     module_name, _, class_name = target.partition(":")
+    if not class_name or not all(module_name.split(".")):
+        raise UsageError(f"{target!r} is no package.module:Class")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # as with `python -m`; a script's own folder comes first
     try:

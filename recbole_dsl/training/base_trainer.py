@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from logging import getLogger
 from pathlib import Path
@@ -15,12 +16,12 @@ from recbole.trainer import Trainer
 from recbole.utils import calculate_valid_score, get_local_time
 
 from recbole_dsl.common import distributed
-from recbole_dsl.common.errors import NonFiniteLossError
+from recbole_dsl.common.errors import NonFiniteLossError, UsageError
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.evaluation.evaluator import plain_metrics, rounded
 from recbole_dsl.evaluation.gather import gather
 from recbole_dsl.evaluation.measures import Measures
-from recbole_dsl.training import checkpoint
+from recbole_dsl.training import checkpoint, last_checkpoint
 from recbole_dsl.training.recorder import Recorder
 
 
@@ -30,17 +31,21 @@ class BaseTrainer(Trainer):
 
     Attributes:
         recorder: the :class:`Recorder` of this training.
-        extra_state: more entries of its checkpoints, plain data.
+        fingerprint: of the training rows, for its checkpoints.
+        last: keeps the state of the training for a run that goes on later; None: it is not kept.
         gradient_average: averages the gradients of all processes.
     """
 
     def __init__(self, config: Any, model: Any) -> None:
         super().__init__(config, model)
-        name = f"{config['model']}-{config['dataset']}-{get_local_time()}-{os.getpid()}.pth"
-        self.saved_model_file = distributed.from_main(os.path.join(self.checkpoint_dir, name))
+        # Two runs of one second, of one process or of two machines, share no name.
+        name = f"{last_checkpoint.start_of_name(config)}{get_local_time()}-{uuid.uuid4().hex[:8]}"
+        path = os.path.join(self.checkpoint_dir, f"{name}.pth")
+        self.saved_model_file = distributed.from_main(path)
         self.eval_collector, self.evaluator = Measures.of(config)  # as RecBole calls them
         self.recorder = Recorder(bigger=self.valid_metric_bigger)
-        self.extra_state: dict[str, Any] = {}
+        self.fingerprint = ""
+        self.last: last_checkpoint.LastCheckpoint | None = None
         self.gradient_average = distributed.GradientAverage(model.parameters())
         self.copy_state_from_main()
 
@@ -63,6 +68,11 @@ class BaseTrainer(Trainer):
             + f", learning_rate = {self.config['learning_rate']}: lower the learning rate"
             + (" or raise tau" if tau is not None else "")
         )
+
+    def epoch_begins(self, epoch: int) -> None:
+        """The trainers call this before an epoch, when all of the one before it is done."""
+        if self.last is not None and epoch > self.start_epoch:
+            self.last.epoch_done(self, epoch - 1)
 
     # Evaluation --------------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class BaseTrainer(Trainer):
         if distributed.world().size > 1:
             content = Path(path).read_bytes() if distributed.world().main else None
             source = io.BytesIO(distributed.from_main(content))
-        checkpoint.restore(self.model, checkpoint.read(source, self.device))
+        checkpoint.restore(self.model, checkpoint.read(source, self.device, str(path)), str(path))
         getLogger().info(f"Loading model structure and parameters from {path}")
 
     def _save_checkpoint(
@@ -189,10 +199,18 @@ class BaseTrainer(Trainer):
             epoch=epoch,
             cur_step=self.cur_step,
             best_valid_score=self.best_valid_score,
-            extra=self.extra_state,
+            fingerprint=self.fingerprint,
         )
         if verbose:
             getLogger().info(f"Saving current: {path}")
+
+    def resume_checkpoint(self, resume_file: str) -> None:
+        """RecBole's unpickles the file and restores a part of the state; not for use.
+
+        Raises:
+            UsageError: always; it names what to use.
+        """
+        raise UsageError(f"resume {resume_file} by recbole_dsl.run(..., resume={resume_file!r})")
 
     def save_pretrained_model(self, epoch: int, saved_model_file: str) -> None:
         """RecBole's pretraining stages save through here."""

@@ -8,6 +8,7 @@ import torch
 from recbole_dsl.common import distributed
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.training.base_trainer import BaseTrainer
+from recbole_dsl.training.finite import check_weights
 
 
 class HostTrainer(BaseTrainer):
@@ -21,6 +22,7 @@ class HostTrainer(BaseTrainer):
     def _train_epoch(
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float | tuple[float, ...]:
+        self.epoch_begins(epoch_idx)
         self._epoch, self._batch = epoch_idx, 0
         started = time.perf_counter()
         sharding.start_epoch(train_data, epoch_idx)
@@ -29,6 +31,7 @@ class HostTrainer(BaseTrainer):
         )
         # Not averaged in training: running means of batch normalisation and the like.
         self.copy_state_from_main()
+        check_weights(self.model, self.config, epoch_idx)
         self.recorder.epoch_trained(epoch_idx, loss, time.perf_counter() - started)
         return loss
 

@@ -10,6 +10,7 @@ from recbole_dsl.common.timing import Clock
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.training.base_trainer import BaseTrainer
 from recbole_dsl.training.epoch import train_epoch
+from recbole_dsl.training.finite import check_weights
 from recbole_dsl.training.optimizer import fused
 
 
@@ -30,6 +31,7 @@ class PairTrainer(BaseTrainer):
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
         """An epoch; in several processes its loss is the mean over the processes."""
+        self.epoch_begins(epoch_idx)
         started = time.perf_counter()
         sharding.start_epoch(train_data, epoch_idx)
         # All processes go over all rows here, so that the main one's state is that of one process.
@@ -37,6 +39,7 @@ class PairTrainer(BaseTrainer):
             self.model.begin_epoch(epoch_idx, train_data)
         self.copy_state_from_main()
         own_loss = train_epoch(self, train_data, epoch_idx, show_progress)
+        check_weights(self.model, self.config, epoch_idx)
         buffers = dict(self.model.loss.named_buffers())
         distributed.add_up(buffers[name] for name in self.model.loss.row_sums)
         loss: float = sum(distributed.from_all(own_loss)) / distributed.world().size

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recbole.trainer import Trainer
 from recbole.utils import get_trainer
 
 from recbole_dsl.training.base_trainer import BaseTrainer
@@ -18,3 +19,14 @@ def trainer_class(config: Any) -> type[BaseTrainer]:
     if config.spec.is_pair:
         return PairTrainer
     return host_trainer_class(get_trainer(config["MODEL_TYPE"], config["model"]))
+
+
+def can_be_resumed(config: Any) -> bool:
+    """Whether a model's training can go on from a state kept between two epochs.
+
+    RecBole's trainers with an own ``fit`` keep state that only their loop knows.
+    """
+    if config.spec.is_pair:
+        return True
+    fit: Any = getattr(get_trainer(config["MODEL_TYPE"], config["model"]), "fit", None)
+    return fit is Trainer.fit

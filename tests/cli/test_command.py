@@ -3,6 +3,7 @@
 import inspect
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -11,14 +12,16 @@ from quick import ROOT
 
 from recbole_dsl import __version__
 from recbole_dsl.__main__ import COMMANDS, main
-from recbole_dsl.cli.command import Command, help_text
+from recbole_dsl.cli.command import Command, failed, help_text
 from recbole_dsl.cli.parser import as_count, as_seconds, as_switch, as_value
+from recbole_dsl.cli.process import Stopped
 from recbole_dsl.common.errors import (
     NonFiniteLossError,
     NothingToSelectOnError,
     NoWinnerError,
     ProcessError,
     UsageError,
+    WriteError,
 )
 
 NAMES = ["run", "import", "split", "tune", "benchmark", "diagnose", "list", "settings"]
@@ -168,7 +171,11 @@ def test_python_m_is_the_program():
         (ProcessError("killed"), 1, "error: killed\n"),
         (NoWinnerError("none"), 1, "error: none\n"),
         (NothingToSelectOnError("none"), 1, "error: none\n"),
+        (WriteError("cannot write x: No space left"), 1, "error: cannot write x: No space left\n"),
+        (PermissionError(13, "Permission denied", "log"), 1, "error: log: Permission denied\n"),
+        (OSError(5, "Input/output error"), 1, "error: Input/output error\n"),
         (KeyboardInterrupt(), 130, "interrupted; nothing is written\n"),
+        (Stopped(signal.SIGTERM), 143, "stopped by SIGTERM; nothing is written\n"),
     ],
 )
 def test_each_end_has_its_line_and_exit_code(error, code, line, capsys):
@@ -192,3 +199,23 @@ def test_what_is_no_mistake_of_the_user_keeps_its_traceback():
 
     with pytest.raises(RuntimeError, match="a bug"):
         Command("x", "", [""], "", [], [], work).run([])
+
+
+@pytest.mark.parametrize(
+    ("name", "install"),
+    [
+        ("wandb", "pip install wandb"),
+        ("optuna.samplers", 'pip install "recbole_dsl[tuning]"'),
+        ("faiss", "pip install faiss-cpu"),
+        ("recbole", "pip install --no-deps recbole==1.2.1"),
+    ],
+)
+def test_a_package_that_is_not_installed_gets_its_install_line(name, install, capsys):
+    assert failed(ModuleNotFoundError(f"No module named {name!r}", name=name), 2) == 2
+    package = name.partition(".")[0]
+    assert capsys.readouterr().err == f"error: the package {package} is not installed: {install}\n"
+
+
+def test_an_error_of_several_lines_is_one_line(capsys):
+    failed("a\n  b", 2)
+    assert capsys.readouterr().err == "error: a b\n"

@@ -7,6 +7,7 @@ from recbole_dsl.cli.parser import (
     as_count,
     as_files,
     as_list,
+    as_path_or_true,
     as_seconds,
     as_value,
     parse,
@@ -22,6 +23,7 @@ OPTIONS = (
     Option("parts", "", "A,B", read=as_list),
     Option("number", "", "N", read=as_value),
     switch("report", ""),
+    Option("resume", "", "[PATH]", read=as_path_or_true),
 )
 
 
@@ -123,3 +125,19 @@ def test_names_are_not_abbreviated():
 def test_a_word_where_none_belongs_is_refused():
     with pytest.raises(UsageError, match=r"^unexpected argument 'ml-100k': options are written"):
         _parse("ml-100k", operands=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--resume"], True),
+        (["--resume", "--report"], True),
+        (["--resume", "saved/a.pth", "--report"], "saved/a.pth"),
+        (["--resume=saved/a.pth"], "saved/a.pth"),
+        (["--resume=True"], True),
+        (["--resume", "False"], False),
+    ],
+)
+def test_an_option_may_have_a_path_or_none(words, value):
+    assert _parse(*words).options["resume"] == value
+    assert "resume" not in _parse("--report").options

@@ -37,7 +37,7 @@ def test_model_and_dataset_have_defaults_unless_a_file_may_name_them():
         (["word"], "unexpected argument 'word'"),
         (["--model=LightGCN_DLS"], "did you mean LightGCN_DSL?"),
         (["--model=MF_SL", "--train_batchsize=512"], "did you mean train_batch_size?"),
-        (["--model=MF_SL", "--tau=0"], "MF_SL: tau must be > 0, got 0"),
+        (["--model=MF_SL", "--tau=0"], "tau must be a number > 0, got 0"),
         (["--dataset=ml-10k"], "did you mean ml-100k?"),
         (["--config_files=none.yaml"], "cannot read settings file none.yaml"),
         (["--result_file=."], "is a folder"),

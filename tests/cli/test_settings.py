@@ -83,7 +83,7 @@ def test_a_pair_shows_each_setting_of_its_files_with_its_meaning(capsys):
         for key in values.keys() - {SEARCH}:
             assert any(line.split()[0] == key for line in groups[layer]), key
     tau = next(line for line in groups["properties/loss/DSL.yaml"] if line.startswith("  tau "))
-    assert tau.split()[:5] == ["tau", "0.2", "float", "Base", "temperature,"]
+    assert tau.split()[:6] == ["tau", "0.2", "float", ">", "0", "Base"]
 
 
 def test_files_and_the_command_line_show_what_wins(capsys):

@@ -20,7 +20,7 @@ def board(checkerboard):
         "dataset": checkerboard,
         "benchmark_filename": ["train", "valid", "test"],
         "embedding_size": 8,
-        "train_neg_sample_args": {"sample_num": 4},
+        "train_neg_sample_args": {"sample_num": 16},
     }
     return [f"--{key}={value}" for key, value in settings.items()]
 
@@ -81,14 +81,13 @@ def test_options_are_told_from_settings():
         (["--max_seconds=-1"], "max_seconds must be a number > 0, got -1"),
         (["--prune=maybe"], "prune must be True or False, got 'maybe'"),
         (["--sampler=tpee"], "got 'tpee'; did you mean tpe?"),
-        (["--output=file"], "output file is a file, not a folder"),
         (["--nproc=2"], "tuning trains each trial in one process"),
         (["--storage=sqlite:///x.db"], "for one machine name a file, for several a server's URL"),
         (["--storage=nosuch://host/x"], "storage nosuch://host/x: "),
         (["--params_file=none"], "cannot read params_file none"),
         (["--params_file=typo"], "typo: unknown setting 'taau'; did you mean tau?"),
         (["--params_file=other"], "n_layers is not a setting of MF_SL"),
-        (["--params_file=value"], "tau must be > 0, got 0"),
+        (["--params_file=value"], "tau must be a number > 0, got 0"),
         (["--params_file=seed"], "seed cannot be tuned: it says what is measured"),
         (["--params_file=metric"], "topk cannot be tuned"),
         (["--params_file=span", "--sampler=grid"], "a grid needs choices, and the range of tau"),
@@ -111,3 +110,10 @@ def test_mistakes_get_one_line_and_train_nothing(words, message, capsys, monkeyp
     assert said.out == "" and message in said.err
     assert len(said.err.splitlines()) == 1
     assert not Path("saved").exists()
+
+
+def test_an_output_that_is_a_file_is_one_line_of_the_systems(capsys):
+    Path("file").write_text("")
+    assert main(["--model=MF_SL", "--dataset=ml-100k", "--output=file"]) == 1
+    assert capsys.readouterr().err == "error: cannot write file: Not a directory\n"
+    assert [path.name for path in Path().iterdir()] == ["file"]

@@ -48,6 +48,48 @@ def test_files_that_hold_no_map_are_refused(tmp_path, text, message):
         read_yaml(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "the key 'a' is there twice, again in line 3"),
+        ("a:\n  b: 1\n  b: 2\n", "the key 'b' is there twice, again in line 3"),
+        ("a: &x [*x]\n", "an anchor that refers to itself"),
+        ("a: &x {b: *x}\n", "an anchor that refers to itself"),
+        ("a: 2020-13-45\n", "month must be in 1..12"),
+        ("a: !!timestamp x\n", "is not YAML"),
+        ("a: !!bool x\n", "is not YAML"),
+        ("a: !!set {x}\n", "no word and no number"),
+        (f"a: {'9' * 5000}\n", "is not YAML"),
+        (f"a: {'[' * 5000}\n", "is not YAML"),
+        (f"a: {'[' * 40}{']' * 40}\n", "it holds too much"),
+        ("a: &a [x,x,x]\n" + "".join(
+            f"{new}: &{new} [{','.join([f'*{old}'] * 30)}]\n"
+            for old, new in zip("abcd", "bcde", strict=True)
+        ), "it holds too much"),
+        ("? {a: 1}\n: 2\n", "is not YAML"),
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_files_that_are_no_plain_settings_are_one_line(tmp_path, text, message):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_anchors_that_end_are_read(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}\ne: *x\n")
+    values = read_yaml(path)
+    assert values["d"] == {"b": 1, "c": 3} and values["e"] == values["a"] == {"b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("text", ["[5,inf)", "(0,1];[3,4)", " ", "\t"])
+def test_intervals_and_blanks_are_themselves(text):
+    assert parse_value("key", text) == text
+
+
 def test_a_missing_file_is_named_and_an_empty_one_is_empty(tmp_path):
     with pytest.raises(UsageError, match="cannot read settings file .*none.yaml"):
         read_yaml(tmp_path / "none.yaml")

@@ -21,8 +21,6 @@ from recbole_dsl.common.errors import UsageError
         ("rate", (), [0, 0.99], [1, -0.1], r"in \[0, 1\)"),
         ("flag", (), [True, False], [1, 0, "True", None], "True or False"),
         ("choice", (("a", "b"),), ["a", "b"], ["c", None], "one of 'a', 'b'"),
-        ("share", (), [0, 0.5], [1, -0.1, True, "0.1", None], r"a share of rows in \[0, 1\)"),
-        ("mebibytes", (), [1, 4096], [0, 1.5, True, "1"], "an integer >= 1, in MiB"),
     ],
 )
 def test_a_check_refuses_with_name_value_and_what_is_allowed(

@@ -30,12 +30,9 @@ def _read(path, **changes):
         (HEAD + "a\tb\t1\n", None),
         (HEAD + "a\tb\t1\r\nc\td\t2\r\n", None),
         (HEAD, None),
-        ("", "an empty file"),
         (HEAD + 'a"\tb\t1\n', "quotes"),
-        (HEAD + "a\0\tb\t1\n", "NUL bytes"),
         (HEAD + " a\tb\t1\n", "a leading blank"),
         (HEAD + "a\tb\t1\rc\td\t2\n", "carriage returns inside lines"),
-        (HEAD + "\n\na\tb\t1\t9\n", "a first line with more columns than the header"),
     ],
 )
 def test_obstacles_are_found(text, found, own_folder):
@@ -61,9 +58,23 @@ def test_the_log_says_why_a_file_is_read_slowly(own_folder, caplog):
     assert "slower reader: pandas' C parser says: " in caplog.messages[-1]
 
 
-def test_text_in_a_column_of_numbers_is_an_error_of_the_reader_recbole_has(own_folder):
-    with pytest.raises(ValueError, match="Unable to convert column|not convert string"):
-        _read(_file(own_folder, HEAD + "a\tb\tx\n"))
+def test_text_in_a_column_of_numbers_is_named_by_its_row(own_folder):
+    with pytest.raises(ValueError, match=r"d.inter, row 2, column age:float: 'x' is not a number"):
+        _read(_file(own_folder, HEAD + "a\tb\t1\na\tb\tx\n"))
+
+
+def test_bytes_of_another_encoding_are_named_by_their_line(own_folder):
+    path = own_folder / "d.inter"
+    path.write_bytes(HEAD.encode() + b"a\tb\t1\n\xe9\tb\t1\n")
+    with pytest.raises(ValueError, match=r"d.inter, line 3, is not utf-8: .*\(setting encoding\)"):
+        _read(path, encoding="utf-8")
+    assert len(_read(path, encoding="latin-1")) == 2
+
+
+@pytest.mark.parametrize("extra", ["a\tb\n", "a\tb\t1\t9\n", '"a"\tb\t1\t\n'])
+def test_rows_of_another_width_are_refused(extra, own_folder):
+    with pytest.raises(ValueError, match=r"d.inter, line 3: \d field\(s\), but the header has 3"):
+        _read(_file(own_folder, HEAD + "a\tb\t1\n" + extra))
 
 
 def test_tokens_are_categories_in_order_of_appearance(own_folder, monkeypatch):

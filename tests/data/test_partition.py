@@ -199,7 +199,7 @@ def test_validation_may_be_empty(shop):
     ("split", "message"),
     [
         ({"PS": [0.01, 0, 0.99]}, "eval_args: split .*valid and test need .* can leave train"),
-        ({"RS": [0.4, 0.2, 0.2, 0.2]}, "it makes 4 parts, not 3: train, valid, test"),
+        ({"RS": [0.4, 0.2, 0.2, 0.2]}, "split RS takes the shares .train, valid, test., such as"),
         ({"GT": [0.7, 0.1, 0.2]}, "GT needs the column 'timestamp' .TIME_FIELD. of the .inter"),
     ],
 )

@@ -90,7 +90,7 @@ def test_the_split_does_not_touch_the_global_generator(checkerboard):
     ("changes", "said"),
     [
         ({"user_inter_num_interval": "[999,inf)"}, "Some feat is empty"),
-        ({"val_interval": {"price": "[1,2]"}}, "Field .price. not defined"),
+        ({"additional_feat_suffix": ["ent"]}, "Additional feature file .*board.ent. not found"),
     ],
 )
 def test_what_recbole_refuses_while_loading_is_one_line(changes, said, checkerboard):

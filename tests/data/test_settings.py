@@ -26,8 +26,8 @@ BOTH = {**PS, "test_sets": ["iid", "popularity"]}
         ({"eval_args": {"split": {"PS": [0.9, 0.1, 0]}}}, "train and test above 0"),
         ({"eval_args": {"split": {"GT": [0.9, -0.1, 0.2]}}}, "split GT takes the shares"),
         ({"eval_args": {"split": {"PS": "half"}}}, "got 'half'"),
-        ({**PS, "split_shift": 1.5}, r"split_shift must be from 0 .* to 1 .*, got 1.5"),
-        ({**PS, "split_seed": -1}, "split_seed must be an integer from 0 .*, got -1"),
+        ({**PS, "split_shift": 1.5}, r"split_shift must be a number in .0, 1., got 1.5"),
+        ({**PS, "split_seed": -1}, "split_seed must be an integer in .* or empty, got -1"),
         ({**PS, "split_seed": 1.5}, "split_seed must be an integer"),
         ({**PS, "test_sets": ["iid", "temporal"]}, "PS has no test set 'temporal'"),
         ({**PS, "test_sets": []}, "test_sets of PS must be one or both of"),
@@ -51,12 +51,6 @@ def test_sequential_models_are_refused():
         Config("GRU4Rec", "ml-100k", config_dict={**PS, "train_neg_sample_args": None})
 
 
-@pytest.mark.parametrize("share", [-0.1, 1, "x", True])
-def test_shares_of_validation_outside_0_to_1_are_refused(share):
-    with pytest.raises(UsageError, match=r"benchmark_valid must be a share of rows in \[0, 1\)"):
-        data_settings.check_benchmark_valid(share)
-
-
 @pytest.mark.parametrize("word", ["yes", 3, "automatic"])
 def test_other_words_for_the_cache_are_refused(word):
     with pytest.raises(UsageError, match="dataset_cache must be auto, True or False, got"):
@@ -66,14 +60,6 @@ def test_other_words_for_the_cache_are_refused(word):
 @pytest.mark.parametrize("given", [True, "True", "true"])
 def test_the_cache_is_a_word(given):
     assert data_settings.check_dataset_cache(given) == "True"
-
-
-def test_keys_are_recboles():
-    data_settings.check_eval_args({"split": {"RS": [8, 1, 1]}, "mode": "full"})
-    with pytest.raises(UsageError, match="eval_args has no key 'splt' .*did you mean split"):
-        data_settings.check_eval_args({"splt": {"RS": [8, 1, 1]}})
-    with pytest.raises(UsageError, match="eval_args must be a map, got 'full'"):
-        data_settings.check_eval_args("full")
 
 
 def test_noise_is_checked_against_the_model():

@@ -39,3 +39,13 @@ def test_a_run_reports_its_epochs(tmp_path):
         {"event": "epoch", "epoch": 0, "score": 0.25},
         {"event": "epoch", "epoch": 1, "score": 0.5},
     ]
+
+
+def test_half_a_line_that_a_full_disk_left_is_no_event(tmp_path):
+    path = tmp_path / "events.jsonl"
+    append(path, EVENT)
+    with path.open("ab") as file:
+        file.write(b'{"event": "tri')
+    append(path, EVENT)  # joined to it
+    append(path, EVENT)
+    assert EventReader(path).new() == [EVENT, EVENT]

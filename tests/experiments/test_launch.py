@@ -19,7 +19,8 @@ from recbole.utils import EvaluatorType
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 import recbole_dsl
-from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError
+from recbole_dsl.cli.run import COMMAND
+from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError, WriteError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.load_checkpoint import load
@@ -267,7 +268,7 @@ def test_ctrl_c_ends_all_processes(toy):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert errors.splitlines() == ["interrupted; the best checkpoint so far is kept"]
+    assert errors.splitlines() == [f"interrupted; {COMMAND.interrupted}"]
 
 
 def test_a_port_that_is_taken_is_one_line():
@@ -313,6 +314,8 @@ def test_two_machines_meet_at_the_port_of_the_first(toy):
     [
         ("UsageError", None, UsageError),
         ("NonFiniteLossError", 1, NonFiniteLossError),
+        ("WriteError", 0, WriteError),
+        ("OSError", 1, WriteError),
         ("ZeroDivisionError", 1, ProcessRaisedException),
         ("exit", 1, ProcessError),
     ],

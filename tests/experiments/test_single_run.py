@@ -9,7 +9,7 @@ import pytest
 import torch
 from quick import QUICK, QUICK_PAIR, SCRIPT
 
-from recbole_dsl.common.errors import NonFiniteLossError
+from recbole_dsl.common.errors import NonFiniteLossError, UsageError
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.collector import TopkCollector
 from recbole_dsl.experiments import launch
@@ -145,6 +145,7 @@ def test_what_is_asked_of_a_run_reaches_its_processes(monkeypatch):
         config_file_list=None,
         config_dict=settings,
         arguments=[("seed", "3")],
+        resume=None,
         **options,
     )
 
@@ -170,7 +171,14 @@ def test_a_users_own_class_runs_and_loads(own_folder, monkeypatch):
     settings = {**QUICK, "embedding_size": 8}
     result = run("my_models:Mine", "ml-100k", config_dict=settings)
     assert result["model"] == "Mine"
-    assert type(load(result["checkpoint"]).model).__name__ == "Mine"
+    monkeypatch.delitem(sys.modules, "my_models")
+    with pytest.raises(UsageError, match="of a class of its own, my_models:Mine: no class is impo"):
+        load(result["checkpoint"])
+    assert "my_models" not in sys.modules
+    with pytest.raises(UsageError, match="is of the model my_models:Mine, not of BPR"):
+        load(result["checkpoint"], model="BPR")
+    loaded = load(result["checkpoint"], model="my_models:Mine")
+    assert type(loaded.model).__name__ == "Mine"
 
 
 @pytest.mark.slow
@@ -208,6 +216,6 @@ def test_a_mistake_gets_one_line_and_exit_code_two(own_folder):
     """cli/test_run.py tries more of them, within its own process."""
     done = _script("--state=ERROR", "--tau", "0")
     assert done.returncode == 2
-    assert "tau must be > 0, got 0" in done.stderr and "Traceback" not in done.stderr
+    assert "tau must be a number > 0, got 0" in done.stderr and "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line]) == 1
     assert not (own_folder / "saved").exists()

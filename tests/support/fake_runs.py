@@ -8,9 +8,11 @@ from pathlib import Path
 import torch.distributed as dist
 
 from recbole_dsl.common.distributed import barrier, world
-from recbole_dsl.common.errors import NonFiniteLossError, UsageError
+from recbole_dsl.common.errors import NonFiniteLossError, UsageError, WriteError
 
-_ERRORS = {e.__name__: e for e in (UsageError, NonFiniteLossError, ZeroDivisionError)}
+_ERRORS = {
+    e.__name__: e for e in (UsageError, NonFiniteLossError, WriteError, OSError, ZeroDivisionError)
+}
 
 
 def fail(kind, rank, message):

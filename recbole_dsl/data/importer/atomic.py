@@ -1,8 +1,7 @@
 """RecBole's atomic .inter files: which ids come back from them unchanged, and writing them."""
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from recbole_dsl.common.files import replacing
+from recbole_dsl.common.file_sets import updated_folder
 
 CHUNK = 2_000  # rows at a time; few enough to stay in the cache of the processor
 FIELDS = {
@@ -100,8 +99,6 @@ def _write_part(
             columns += [_texts(getattr(part, role)[rows]) for role in roles[2:]]
             file.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
             bar.update(len(columns[0]))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def write_atomic_files(
@@ -109,19 +106,22 @@ def write_atomic_files(
     targets: Mapping[str, Path],
     users: Sequence[str],
     items: Sequence[str],
+    without: Iterable[str] = (),
 ) -> None:
     """Write parts (name -> Interactions) to targets (name -> path): all of them, or none.
 
     Args:
+        targets: paths in one folder.
         users, items: the ids by code.
+        without: names of files that the folder loses in the same step.
     Raises:
-        OSError: they cannot be written; what was there before is left.
+        WriteError: they cannot be written; what was there before is left.
     """
     user_texts, item_texts = (
         np.array([_quoted(id_) for id_ in ids], dtype=object) for ids in (users, items)
     )
     rows = sum(len(part.user) for part in parts.values())
-    with replacing(targets.values()) as paths, progress("writing", rows) as bar:
-        temporary = dict(zip(targets, paths, strict=True))
+    folder = next(iter(targets.values())).parent
+    with updated_folder(folder, without) as made, progress("writing", rows) as bar:
         for name, part in parts.items():
-            _write_part(temporary[name], part, user_texts, item_texts, bar)
+            _write_part(made / targets[name].name, part, user_texts, item_texts, bar)

@@ -2,15 +2,22 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.data.importer.atomic import write_atomic_files
-from recbole_dsl.data.importer.interactions import AUTO, Ids, choose_columns, read_interactions
+from recbole_dsl.data.importer.interactions import (
+    AUTO,
+    Ids,
+    choose_columns,
+    read_interactions,
+    unused_columns,
+)
 from recbole_dsl.data.importer.summary import summarise
 from recbole_dsl.data.importer.tables import Table, open_table
+from recbole_dsl.data.importer.times import Times
 
 _Path = str | os.PathLike[str]
 
@@ -48,7 +55,7 @@ def import_interactions(
         each file, ``parts`` (name -> counts, "all" for them together), and the sentences
         ``notes`` and ``warnings``.
     Raises:
-        UsageError: anything that cannot be done, in one line.
+        UsageError: anything that cannot be done. WriteError: the system refuses to write the files.
     """
     sources = _sources(source, train=train, valid=valid, test=test)
     targets = _targets(sources, str(dataset), Path(data_path), overwrite)
@@ -56,21 +63,22 @@ def import_interactions(
     tables = {name: open_table(p, sep, header, encoding, quotes) for name, p in sources.items()}
     columns = {name: choose_columns(table, **wanted) for name, table in tables.items()}
     _check_same_fields(tables, columns)
-    users, items = Ids(), Ids()
+    users, items, times = Ids(), Ids(), Times()
     parts = {
-        name: read_interactions(table, columns[name], users, items)
+        name: read_interactions(table, columns[name], users, items, times)
         for name, table in tables.items()
     }
+    summary = summarise(parts, users, items)
+    summary["notes"] += _not_used(tables, columns) + times.notes()
     result = {
         "files": [str(path) for path in targets.values()],
         "benchmark_filename": list(parts) if source is None else None,
         "columns": columns,
-        **summarise(parts, users, items),
+        **summary,
     }
-    try:
-        write_atomic_files(parts, targets, users.tokens, items.tokens)
-    except OSError as error:
-        raise UsageError(f"cannot write {Path(data_path) / dataset}: {error}") from error
+    left_over = _left_over(targets)
+    write_atomic_files(parts, targets, users.tokens, items.tokens, without=left_over)
+    result["notes"] += [f"{name} of the split that was there is removed" for name in left_over]
     return result
 
 
@@ -100,10 +108,23 @@ def _targets(
     folder = data_path / dataset
     names = {part: "" if part == "all" else f".{part}" for part in parts}
     targets = {part: folder / f"{dataset}{name}.inter" for part, name in names.items()}
-    there = [path.name for path in targets.values() if os.path.exists(path)]
+    there = [path.name for path in targets.values() if path.exists()] + _left_over(targets)
     if there and not overwrite:
         raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
     return targets
+
+
+def _not_used(tables: dict[str, Table], columns: dict[str, dict[str, str]]) -> list[str]:
+    """A sentence for each file that has columns which are not read."""
+    unused = {name: unused_columns(table, columns[name]) for name, table in tables.items()}
+    return [
+        "columns not used"
+        + (f" of {name}" if len(tables) > 1 else "")
+        + f": {', '.join(names[:20])}"
+        + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
+        for name, names in unused.items()
+        if names
+    ]
 
 
 def _check_same_fields(tables: dict[str, Table], columns: dict[str, dict[str, str]]) -> None:
@@ -116,3 +137,13 @@ def _check_same_fields(tables: dict[str, Table], columns: dict[str, dict[str, st
                 f"{tables[with_it[0]].path} has a {role} ({columns[with_it[0]][role]}) and "
                 f"{tables[without[0]].path} has none: name it, or leave it out with --{role}=None"
             )
+
+
+def _left_over(targets: Mapping[str, Path]) -> list[str]:
+    """Files of a split in the folder that this one does not replace: a run would mix the two."""
+    if "all" in targets:
+        return []
+    folder = next(iter(targets.values())).parent
+    others = [part for part in ("train", "valid", "test") if part not in targets]
+    names = [f"{folder.name}.{part}.inter" for part in others]
+    return [name for name in names if (folder / name).exists()]

@@ -1,7 +1,7 @@
 """Interactions from tables: which columns hold them, and their rows as arrays of codes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.data.importer.atomic import BadValue, Interactions, progress, token
 from recbole_dsl.data.importer.tables import Table, TextTable
+from recbole_dsl.data.importer.times import Times, numbers
 
 AUTO = "auto"  # a column to be recognised by its name
 
@@ -22,27 +23,13 @@ _USUAL = {
     "item": [
         "itemid", "item", "iid", "itemprocid", "itemidx", "itemindex", "itemtoken", "asin",
         "parentasin", "movieid", "productid", "bookid", "artistid", "songid", "trackid",
-        "businessid", "gameid", "videoid",
+        "businessid", "gameid", "videoid", "sku", "skuid", "productsku", "itemsku", "product",
+        "articleid", "isbn", "newsid",
     ],
     "rating": ["rating", "ratings", "stars", "score", "overall"],
     "timestamp": ["timestamp", "time", "ts", "unixreviewtime", "unixtime"],
 }  # fmt: skip
 _OPTIONAL = ("rating", "timestamp")
-
-
-def number(value: Any) -> float:
-    """A finite float.
-
-    Raises:
-        BadValue: it is not one.
-    """
-    try:
-        result = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise BadValue(value, "is not a number") from None
-    if not np.isfinite(result) or "_" in str(value):
-        raise BadValue(value, "is not a finite number")
-    return result
 
 
 class Ids(dict[str, int]):
@@ -70,6 +57,19 @@ class Ids(dict[str, int]):
             self[value] = code
             self.trimmed += 1
         return code
+
+    def codes(self, values: Sequence[Any]) -> npt.NDArray[np.int32]:
+        """(N,) codes of ids, which are text or integers.
+
+        Raises:
+            BadValue: one of them is something else, or cannot be an id.
+        """
+        kinds = set(map(type, values))
+        if not kinds <= {str, int}:
+            bad = next(value for value in values if type(value) not in (str, int))
+            raise BadValue(bad, f"is a {type(bad).__name__}; ids must be text or integers")
+        texts = map(str, values) if int in kinds else values
+        return np.fromiter(map(self.__getitem__, texts), np.int32, len(values))
 
 
 def choose_columns(table: Table, **wanted: str | None) -> dict[str, str]:
@@ -152,8 +152,13 @@ def _recognise(table: Table, role: str) -> str | None:
     )
 
 
+def unused_columns(table: Table, columns: dict[str, str]) -> list[str]:
+    """The columns of a table that are not among the chosen ones."""
+    return [name for name in table.columns if name not in columns.values()]
+
+
 def read_interactions(
-    table: Table, columns: dict[str, str], users: Ids, items: Ids
+    table: Table, columns: dict[str, str], users: Ids, items: Ids, times: Times
 ) -> Interactions:
     """All rows of a table.
 
@@ -161,22 +166,28 @@ def read_interactions(
         table: of :func:`recbole_dsl.data.importer.tables.open_table`.
         columns: of :func:`choose_columns`.
         users, items: Ids, which grow; shared by the files of one dataset.
+        times: reads the timestamps; shared too.
     Raises:
-        UsageError: no rows, or a value that cannot be used, with its line, column and value.
+        UsageError: no rows, a row that repeats the header, or a value that cannot be used, with its
+            line, column and value.
     """
-    ids = {"user": users, "item": items}
+    readers: dict[str, Callable[[Sequence[Any]], npt.NDArray[Any]]]
+    readers = {"user": users.codes, "item": items.codes, "timestamp": times.read}
+    header = [columns["user"], columns["item"]] if table.header else None
     parts: dict[str, list[npt.NDArray[Any]]] = {role: [] for role in columns}
     with progress(f"reading {table.path}", table.size) as bar:
         for before, chunk in table.chunks(list(columns.values())):
             for (role, column), values in zip(columns.items(), chunk, strict=True):
                 try:
-                    parts[role].append(_column(values, ids.get(role)))
+                    parts[role].append(readers.get(role, numbers)(values))
                 except BadValue as error:
                     place = table.where(before + values.index(error.value))
                     leave = f"; --{role}=None leaves the column out" * (role in _OPTIONAL)
                     raise UsageError(
                         f"{place}, column {column}: {role} {_shown(error.value)} {error}{leave}"
                     ) from error
+            if header is not None and header[0] in users and header[1] in items:
+                _check_repeated_header(table, before, chunk, header)
             bar.update(table.done - bar.n)
     if not parts["user"]:
         raise UsageError(f"{table.path} has no rows")
@@ -188,19 +199,10 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _column(values: Sequence[Any], ids: Ids | None) -> npt.NDArray[Any]:
-    """A chunk's column as codes of ids, or as floats where ids is None."""
-    if ids is not None:
-        kinds = set(map(type, values))
-        if not kinds <= {str, int}:
-            bad = next(value for value in values if type(value) not in (str, int))
-            raise BadValue(bad, f"is a {type(bad).__name__}; ids must be text or integers")
-        texts = map(str, values) if int in kinds else values
-        return np.fromiter(map(ids.__getitem__, texts), np.int32, len(values))
-    try:
-        numbers = np.fromiter(map(float, values), np.float64, len(values))
-        clean = bool(np.isfinite(numbers).all())
-        clean = clean and not (isinstance(values[0], str) and "_" in "".join(values))
-    except (TypeError, ValueError, OverflowError):
-        clean = False
-    return numbers if clean else np.array([number(value) for value in values])
+def _check_repeated_header(
+    table: Table, before: int, chunk: Sequence[Sequence[Any]], header: Sequence[str]
+) -> None:
+    """Files put together with their headers have them between the rows."""
+    for row, pair in enumerate(zip(*chunk[:2], strict=True)):
+        if [str(value).strip() for value in pair] == header:
+            raise UsageError(f"{table.where(before + row)}: the row repeats the header")

@@ -43,6 +43,8 @@ def open_table(
         UsageError: the file cannot be read, is empty, or is of another type.
     """
     path = Path(path)
+    if path.is_fifo() or path.is_socket() or path.is_char_device() or path.is_block_device():
+        raise UsageError(f"{path} is a pipe or a device; an import reads files, some of them twice")
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     zipped = suffixes[-1:] == [".gz"]
     suffix = "".join((suffixes[:-1] if zipped else suffixes)[-1:])

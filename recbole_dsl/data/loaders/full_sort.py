@@ -55,8 +55,9 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
             super().__init__(config, dataset, sampler, shuffle=shuffle)
             return
         k = max(config["topk"])
-        if k > dataset.item_num:
-            raise UsageError(f"topk must be at most the {dataset.item_num} items, got {k}")
+        items = dataset.item_num - 1  # without the padding
+        if k > items:
+            raise UsageError(f"topk must be at most the {items} items, got {k}")
         self.logger = getLogger()
         self.uid_field, self.iid_field = dataset.uid_field, dataset.iid_field
         self.is_sequential = False

@@ -16,7 +16,7 @@ from recbole_dsl._version import __version__
 from recbole_dsl.common.timing import Clock
 from recbole_dsl.data.loading import cache_entry
 
-_FORMAT = 1
+_FORMAT = 2
 
 # What RecBole's loader reads beside the settings that RecBole lists as the dataset's.
 _OTHER_SETTINGS = ("dataset", "encoding", "numerical_features", "discretization")
@@ -61,6 +61,7 @@ class Store:
     """
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self.mode = str(config["dataset_cache"])
         self.folder: Path | None = None
         self.damaged = False
@@ -75,8 +76,9 @@ class Store:
             return False
         clock = Clock()
         try:
-            state = cache_entry.read(self.folder)
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            names = (self._config["USER_ID_FIELD"], self._config["ITEM_ID_FIELD"])
+            state = cache_entry.read(self.folder, names)
+        except ValueError as error:
             getLogger().warning(f"{self.folder} is damaged and not used: {error}")
             self.damaged = True
             return False

@@ -7,7 +7,7 @@ it is pickled, so that reading an entry runs no code from it.
 import hashlib
 import json
 import shutil
-import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ import pandas as pd
 from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
 
+from recbole_dsl.common.files import temporary_folder
+from recbole_dsl.data.loading.cache_entry_checks import check_entry
+
 # Attributes that loading sets beside the tables and token maps, and that JSON can hold.
-_PLAIN = ("feat_name_list", "field2seqlen", "field2bucketnum", "file_size_list")
+_PLAIN = ("feat_name_list", "field2seqlen", "field2bucketnum", "file_size_list", "data_notes")
 
 
 def digest_of(data: bytes | memoryview) -> str:
@@ -46,9 +49,8 @@ def write(folder: Path, dataset: Dataset, replace: bool) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    made = folder.with_name(f".{uuid.uuid4().hex}.part")
-    made.mkdir(parents=True)
-    try:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(folder) as made:
         _write_into(made, dataset)
         if replace and folder.exists():
             folder.rename(made / "old")
@@ -59,8 +61,6 @@ def write(folder: Path, dataset: Dataset, replace: bool) -> None:
                 raise
         else:
             shutil.rmtree(folder / "old", ignore_errors=True)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _write_into(folder: Path, dataset: Dataset) -> None:
@@ -110,18 +110,31 @@ def _raw(values: npt.NDArray[Any]) -> bytes | memoryview:
     return np.ascontiguousarray(values).view(np.uint8).data if values.size else b""
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
     """Attributes of a dataset from an entry.
 
+    Args:
+        needed: token fields without which the interactions are of no use: user and item.
     Raises:
-        OSError, EOFError, ValueError, KeyError, TypeError: something is missing or not what was
-            written.
+        ValueError: something is missing or not what was written.
     """
+    try:
+        return _read(folder, needed)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever somebody has put there
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _read(folder: Path, needed: Sequence[str]) -> dict[str, Any]:
     digest, text = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     if digest_of(text.encode()) != digest:
         raise ValueError("meta.json is not what was written")
     meta = json.loads(text)
-    arrays = [_array(folder, **array) for array in meta["arrays"]]
+    arrays = [
+        _array(folder, f"{number}.npy", **array) for number, array in enumerate(meta["arrays"])
+    ]
+    check_entry(meta, arrays, needed)
     feats = {
         feat: pd.DataFrame({field: arrays[at] for field, at in columns}, copy=False)
         for feat, columns in meta["feats"].items()
@@ -147,8 +160,14 @@ def read(folder: Path) -> dict[str, Any]:
     }
 
 
-def _array(folder: Path, file: str, dtype: str, digest: str) -> npt.NDArray[Any]:
-    values = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+def _array(folder: Path, name: str, *, file: str, dtype: str, digest: str) -> npt.NDArray[Any]:
+    """Check and read an array; its file is found by its number, whatever the entry says."""
+    if file != name or np.dtype(dtype).kind not in "iufbU":
+        raise ValueError(f"{name} is not described as what was written")
+    values = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+    narrowed = dtype == "int64" and values.dtype == np.int32
+    if values.ndim != 1 or not (narrowed or values.dtype == np.dtype(dtype)):
+        raise ValueError(f"{name} is no column of {dtype}")
     if digest_of(_raw(values)) != digest:
-        raise ValueError(f"{file} is not what was written")
+        raise ValueError(f"{name} is not what was written")
     return np.array(values, dtype=dtype)

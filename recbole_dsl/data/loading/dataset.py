@@ -67,7 +67,7 @@ class ArrayDataset(Dataset):
         if not all(isinstance(column, pd.Categorical) for column in columns):
             return super()._concat_remaped_tokens(remap_list)
         ends = np.cumsum([len(column) for column in columns])[:-1]
-        return pd.api.types.union_categoricals(columns), ends
+        return atomic_reader.union(columns), ends
 
     def _filter_by_inter_num(self) -> None:
         fields = [self.uid_field, self.iid_field]
@@ -141,10 +141,14 @@ class ArrayDataset(Dataset):
         return self._parts(indices)
 
     def time_based_split(self, ratios: Sequence[float], group_by: str | None) -> list[Dataset]:
-        if group_by is None or self.time_field not in self.inter_feat or len(ratios) != 3:
+        if group_by is None or self.time_field not in self.inter_feat:
             return super().time_based_split(ratios, group_by)
         shares = [ratio / sum(ratios) for ratio in ratios]
         times = self.inter_feat[self.time_field].numpy()
+        times = times if times.ndim == 1 else times[:, 0]  # one of the numerical_features
         early = times <= np.percentile(times, 100 * (1 - shares[-1]))
         groups = grouped_split.Groups(self.inter_feat[group_by].numpy())
-        return self._parts(grouped_split.by_time(groups, early, shares[0] / (1 - shares[2])))
+        two = len(shares) == 2  # train and test
+        of_early = 1.0 if two else shares[0] / (1 - shares[2])
+        train, valid, test = grouped_split.by_time(groups, early, of_early)
+        return self._parts([train, test] if two else [train, valid, test])

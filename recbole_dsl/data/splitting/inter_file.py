@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recbole_dsl.common.errors import UsageError, did_you_mean
+from recbole_dsl.compat.atomic_rows import check_rows, read_header
 
 LINES = 1_000_000  # read or copied at a time
 PIECE = 1 << 23  # bytes searched at a time
@@ -26,7 +27,8 @@ class InterFile:
         fields: names of the columns, without their types.
         rows: number of rows; empty lines are none.
     Raises:
-        UsageError: the file cannot be read, or has no rows.
+        UsageError: the file cannot be read, has no rows, or a row with another number of fields
+            than the header.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +50,11 @@ class InterFile:
         self.rows = len(self.starts)
         if self.rows == 0:
             raise UsageError(f"{path} has no rows")
+        try:
+            read_header(path, "\t", "utf-8")
+            check_rows(path, "\t", "utf-8")
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def read(
         self, user: str, item: str, timestamp: str | None = None

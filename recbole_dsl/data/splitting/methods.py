@@ -113,8 +113,10 @@ def temporal_split(
     """
     rng = np.random.default_rng(seed)
     users, items, timestamps = _codes(users), _codes(items), np.asarray(timestamps, np.float64)
-    if not np.isfinite(timestamps).all():
-        raise ValueError("timestamps must be finite numbers")
+    if missing := int((~np.isfinite(timestamps)).sum()):
+        raise ValueError(
+            f"timestamps must be finite numbers: {missing:,} of {len(users):,} rows have none"
+        )
     n_valid, n_test = map(int, _counts(np.array(len(users)), ratios, len(test_sets)))
     rest, drawn, reserved = np.arange(len(users)), {}, 0
     for name, count in (("temporal", n_test), ("valid", n_valid)):

@@ -46,8 +46,8 @@ def describe(
     Returns:
         dict: name -> ``rows``, ``users``, ``items``, ``gini`` of the items' counts,
         ``kl_uniform`` = KL(part || uniform over the I items), and for all but train ``kl_train`` =
-        KL(part || train) and ``new_user_rows``, ``new_item_rows``: rows whose user or item train
-        lacks. Gini and KL are None for an empty part.
+        KL(part || train), ``new_users``, ``new_items``: users and items that train lacks, and
+        ``new_user_rows``, ``new_item_rows``: their rows. Gini and KL are None for an empty part.
     """
     users, items = np.asarray(users), np.asarray(items)
     n_users, n_items = (int(ids.max(initial=-1)) + 1 for ids in (users, items))
@@ -68,7 +68,9 @@ def describe(
         if name != "train":
             size["kl_train"] = kl_divergence(counts, train) if len(rows) else None
             for role, per in (("user", per_user), ("item", per_item)):
-                size[f"new_{role}_rows"] = int(per[name][per["train"] == 0].sum())
+                unknown = per[name][per["train"] == 0]
+                size[f"new_{role}s"] = int(np.count_nonzero(unknown))
+                size[f"new_{role}_rows"] = int(unknown.sum())
     return result
 
 

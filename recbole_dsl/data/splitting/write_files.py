@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recbole_dsl.common.errors import UsageError, did_you_mean
-from recbole_dsl.common.files import replacing
+from recbole_dsl.common.file_sets import updated_folder
 from recbole_dsl.data.splitting import options
 from recbole_dsl.data.splitting.inter_file import InterFile
 from recbole_dsl.data.splitting.methods import (
@@ -56,11 +56,11 @@ def write_split(
         split, ratios, split_seed, split_shift, test_sets: as the settings of a run.
         output: name of the dataset to make in data_path; None: <dataset>-<split>.
         user, item, timestamp: columns; the last for GT only.
-        overwrite: whether files of the same name are replaced.
+        overwrite: whether files of the same name are replaced; parts of another split then go.
     Returns:
-        dict: the card (what ``<output>.split.json`` holds), and ``files`` written.
+        dict: the card (what ``<output>.split.json`` holds), ``files`` written, and ``removed``.
     Raises:
-        UsageError: anything that cannot be done, in one line; nothing has been written.
+        UsageError: anything that cannot be done; nothing has been written. WriteError: the disk's.
     """
     settings = _checked(split, ratios, split_seed, split_shift, test_sets)
     source = _source(str(dataset), Path(data_path))
@@ -88,8 +88,8 @@ def write_split(
     part = _part_of_rows(table.rows, [usable[rows] for rows in made.parts.values()])
     name = f"{dataset}-{split.lower()}" if output is None else str(output)
     targets = _targets(source, _folder(name, Path(data_path)), list(made.parts), card)
-    _write(targets, lambda files: table.copy(part, files), overwrite)
-    return {**card, "parts": list(made.parts), "files": [str(path) for path in targets]}
+    written = _write(targets, lambda files: table.copy(part, files), overwrite)
+    return {**card, "parts": list(made.parts), **written}
 
 
 def _checked(
@@ -180,29 +180,36 @@ def _write(
     targets: Mapping[Path, bytes | Path | None],
     copy_rows: Callable[[Sequence[BinaryIO]], None],
     overwrite: bool,
-) -> None:
-    """Write the files of :func:`_targets`, all or none; copy_rows writes those of the parts."""
+) -> dict[str, list[str]]:
+    """Write the files of :func:`_targets`, all or none; copy_rows writes those of the parts.
+
+    Returns:
+        ``files``, and ``removed``: names of parts of another split, which the folder has lost.
+    """
     folder = next(iter(targets)).parent
-    there = [path.name for path in targets if path.exists()]
+    left_over = _left_over(targets)
+    there = [path.name for path in targets if path.exists()] + left_over
     if there and not overwrite:
         raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
-    try:
-        with replacing(targets) as temporary:
-            written = list(zip(temporary, targets.values(), strict=True))
-            _write_rows([path for path, content in written if content is None], copy_rows)
-            for path, content in written:
-                if isinstance(content, Path):
-                    shutil.copyfile(content, path)
-                elif content is not None:
-                    path.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error}") from error
+    with updated_folder(folder, without=left_over) as made:
+        _write_rows([made / p.name for p, content in targets.items() if content is None], copy_rows)
+        for path, content in targets.items():
+            if isinstance(content, Path):
+                shutil.copyfile(content, made / path.name)
+            elif content is not None:
+                (made / path.name).write_bytes(content)
+    return {"files": [str(path) for path in targets], "removed": left_over}
+
+
+def _left_over(targets: Mapping[Path, object]) -> list[str]:
+    """Parts of another split in the folder that this one has not: a run would mix the two."""
+    folder = next(iter(targets)).parent
+    parts = ["train", "valid", "test", *(f"test_{set_}" for set_ in ("iid", *options.OWN.values()))]
+    names = [f"{folder.name}.{part}.inter" for part in parts]
+    new = {path.name for path in targets}
+    return [name for name in names if name not in new and (folder / name).exists()]
 
 
 def _write_rows(paths: Sequence[Path], copy_rows: Callable[[Sequence[BinaryIO]], None]) -> None:
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open(path, "wb")) for path in paths]
-        copy_rows(files)
-        for file in files:
-            file.flush()
-            os.fsync(file.fileno())
+        copy_rows([stack.enter_context(open(path, "wb")) for path in paths])

@@ -24,7 +24,7 @@ _ERROR_LINES = 5
 
 
 class StoppedBySignal(BaseException):
-    """SIGINT or SIGTERM has come; ``number`` says which."""
+    """SIGINT, SIGTERM or SIGHUP has come; ``number`` says which."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -83,7 +83,10 @@ def _signals_raised() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise StoppedBySignal(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -65,7 +65,7 @@ class Plan(NamedTuple):
         runs: list of :class:`Run`, seed by seed, so that a part of them compares all models.
         protocol: dataset -> {setting: value}, the same for all models.
         budget: label -> {setting: value}.
-        notes: sentences on settings that some models do not have.
+        notes: sentences on settings that some models do not have, and the models' warnings.
     """
 
     runs: list[Run]
@@ -98,6 +98,7 @@ def make(
     runs: list[Run] = []
     protocol: dict[str, tuple[str, dict[str, Any]]] = {}  # dataset -> first label, its protocol
     budget, used = {}, {}
+    warnings: dict[str, None] = {}  # each once, in order
     for dataset in datasets:
         files = None
         for entry in entries:
@@ -106,6 +107,8 @@ def make(
             config, given = check(entry, dataset, config_files, shared)
             used[entry.label] = {key for key in shared if config.origins.get(key) == SHARED}
             _check_protocol(protocol, dataset, entry.label, config)
+            told = [text for text in config.warnings if not text.endswith("; ignored")]
+            warnings.update(dict.fromkeys(told))
             budget[entry.label] = {key: config[key] for key in _BUDGET}
             files = digests(config) if files is None else files
             paths = [*config_files, *entry.config_files]
@@ -120,7 +123,7 @@ def make(
                 runs.append(run)
     runs.sort(key=lambda run: seeds.index(run.seed))  # of one seed, they keep their order
     common = {dataset: values for dataset, (_, values) in protocol.items()}
-    return Plan(runs, common, budget, _notes(shared, used))
+    return Plan(runs, common, budget, [*_notes(shared, used), *warnings])
 
 
 def check(

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from recbole_dsl.common.errors import UsageError
-from recbole_dsl.common.files import write_atomically
+from recbole_dsl.common.errors import UsageError, WriteError
+from recbole_dsl.common.files import naming, write_atomically
+from recbole_dsl.experiments.benchmark.shapes import PLAN as PLAN_SHAPE
+from recbole_dsl.experiments.benchmark.shapes import mismatch, why_no_record
 
 RESULTS, PLAN, RUNS = "results.jsonl", "plan.json", "runs"
 
@@ -27,8 +29,8 @@ class Store:
         dropped_line: bool. Whether an incomplete last line was dropped.
 
     Raises:
-        UsageError: another process has locked the folder, it cannot be written, or a line that is
-            not the last is no record.
+        UsageError: another process has locked the folder, or a line that is not the last is no
+            record. WriteError: the folder cannot be written to.
     """
 
     records: dict[str, dict[str, Any]]
@@ -39,7 +41,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UsageError(f"--output={folder} cannot be used: {error.strerror}") from error
+            raise WriteError(f"--output={folder} cannot be used: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process ends
             self.records, n_bytes = read(path)
@@ -53,12 +55,21 @@ class Store:
             raise
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add the record of a run, a dict of plain data with a ``key``."""
-        line = (json.dumps(record, allow_nan=False) + "\n").encode()
-        written = os.write(self._file, line)
-        if written < len(line):
-            raise OSError(f"{self.folder / RESULTS}: only {written} of {len(line)} bytes written")
-        os.fsync(self._file)
+        """Add the record of a run, a dict of plain data with a ``key``.
+
+        Raises:
+            WriteError: it cannot be written; the file is as it was.
+        """
+        left = (json.dumps(record, allow_nan=False) + "\n").encode()
+        before = os.fstat(self._file).st_size
+        try:
+            with naming(self.folder / RESULTS):
+                while left:  # on a full disk, the second write says why the first one was short
+                    left = left[os.write(self._file, left) :]
+                os.fsync(self._file)
+        except WriteError:
+            os.ftruncate(self._file, before)
+            raise
         self.records[record["key"]] = record
 
     def close(self) -> None:
@@ -78,15 +89,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, dict[str, Any]], int]:
     lines = [line + b"\n" for line in lines[:-1]] + lines[-1:] * bool(lines[-1])
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            key = record["key"]
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines):
-                break
-            raise UsageError(f"{path}, line {number}, is no record of a run: {error}") from error
-        if not line.endswith(b"\n"):
+            record, reason = json.loads(line), ""
+        except (ValueError, RecursionError) as error:
+            record, reason = None, str(error)
+        last = number == len(lines)
+        if last and (reason or not line.endswith(b"\n")):
             break
-        records[key] = record
+        if reason := reason or why_no_record(record):
+            raise UsageError(f"{path}, line {number}, is no record of a run: {reason}")
+        records[record["key"]] = record
         n_bytes += len(line)
     return records, n_bytes
 
@@ -98,9 +109,17 @@ def write_plan(folder: str | os.PathLike[str], plan: dict[str, Any]) -> None:
 
 
 def read_plan(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """What :func:`write_plan` stored. Raises UsageError where there is nothing."""
+    """What :func:`write_plan` stored. Raises UsageError where it is missing or damaged."""
     path = Path(folder) / PLAN
     if not path.is_file():
         raise UsageError(f"--report: there is no benchmark in {folder} ({path} is missing)")
-    plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        reason = mismatch(plan, PLAN_SHAPE)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+    if reason:
+        raise UsageError(
+            f"{path} is damaged: {reason}; the command that made it, given again, writes it anew"
+        )
     return plan

@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from recbole_dsl.common.files import write_atomically
 from recbole_dsl.experiments.benchmark import jobs
 from recbole_dsl.experiments.benchmark.jobs import Job
+from recbole_dsl.experiments.benchmark.shapes import OUTCOME, mismatch
 from recbole_dsl.experiments.benchmark.studies import Study
 from recbole_dsl.experiments.benchmark.tuning_progress import TuningProgress
 
@@ -64,16 +66,25 @@ def outcomes(
 def _start(study: Study, at_once: int) -> Job:
     study.folder.mkdir(parents=True, exist_ok=True)
     content = {"budget": study.budget, "arguments": study.arguments}
-    (study.folder / _STUDY).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1) + "\n"
+    write_atomically(study.folder / _STUDY, lambda temporary: temporary.write_text(text, "utf-8"))
     return jobs.start_worker(study, "tune", study.folder, [], at_once)
 
 
 def _read(study: Study) -> Outcome | None:
-    """The outcome that a study's folder holds, if it is of the same budget, or None."""
+    """The outcome that a study's folder holds, if it is whole and of the same budget, or None.
+
+    Of a damaged one nothing is lost: the study, gone on with, has the same one again.
+    """
     path = study.folder / _OUTCOME
     if not path.is_file():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if mismatch(content, {"budget": dict, "error": str} if "error" in content else OUTCOME):
+        return None
     return _outcome(study, content) if content["budget"] == study.budget else None
 
 

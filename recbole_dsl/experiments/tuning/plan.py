@@ -15,6 +15,7 @@ from recbole_dsl.config.run_config import Config
 from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.tuning import search_space
 from recbole_dsl.experiments.tuning.search_space import Choice, Span
+from recbole_dsl.experiments.tuning.storage import place, without_password
 
 SAMPLERS = ("tpe", "random", "grid")
 
@@ -280,8 +281,6 @@ def make_plan(
             f"storage {storage}: SQLite does not keep two processes from taking one trial; for "
             "one machine name a file, for several a server's URL (postgresql:// ...)"
         )
-    if Path(output).is_file():
-        raise UsageError(f"output {output} is a file, not a folder")
     # A trial's own log would drown the progress; the user's level wins.
     settings = {"state": "WARNING", "show_progress": False, **run["config_dict"]}
     return Plan(
@@ -290,6 +289,7 @@ def make_plan(
         metric=config["valid_metric"].lower(), bigger=config["valid_metric_bigger"],
         ranges=spans, identity=_identity(config, spans, sampler, prune), sampler=sampler,
         prune=prune, trials=20 if trials is None else trials, max_seconds=float(max_seconds),
-        jobs=jobs, storage=str(storage or Path(output) / "study.log"), study=study, output=output,
-        command=command, session=uuid.uuid4().hex, events=None if events is None else str(events),
+        jobs=jobs, storage=place(storage or Path(output) / "study.log"), study=study, output=output,
+        command=without_password(command), session=uuid.uuid4().hex,
+        events=None if events is None else str(events),
     )  # fmt: skip

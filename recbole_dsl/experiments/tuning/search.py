@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from recbole_dsl.common.errors import NoWinnerError
-from recbole_dsl.common.files import write_atomically
+from recbole_dsl.common.files import check_folder_writable, write_atomically
 from recbole_dsl.experiments import single_run
 from recbole_dsl.experiments.tuning import attempts, report_page, worker_pool
 from recbole_dsl.experiments.tuning.attempts import StudyState
@@ -75,6 +75,7 @@ def tune(
 
 
 def _search(plan: Plan, tested: bool) -> dict[str, Any]:
+    check_folder_writable(plan.output)
     with quiet():
         study = open_study(plan, create=True)
         state = worker_pool.run_study(plan)

@@ -1,4 +1,4 @@
-"""Optuna's side: the storage, the study and the plan it is tied to, sampler and pruner.
+"""Optuna's side: the study and the plan it is tied to, sampler and pruner.
 
 Optuna is imported where it is used, so that this file can be imported without it.
 """
@@ -7,7 +7,6 @@ import contextlib
 import datetime
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +15,11 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.experiments.tuning import attempts
 from recbole_dsl.experiments.tuning.attempts import PLANNED, StudyState, study_state
 from recbole_dsl.experiments.tuning.plan import Plan, difference
+from recbole_dsl.experiments.tuning.storage import open_storage, without_password
 
 if TYPE_CHECKING:
     import optuna
 
-# In a database, a trial's process renews its heartbeat so often; a trial whose heartbeat is older
-# than this, on whichever machine it ran, counts as killed.
-HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 90
 _IDENTITY = "recbole_dsl"
 # How long a process may take from getting a trial to storing in it which process it is.
 _UNSIGNED_SECONDS = 60
@@ -49,27 +46,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-def open_storage(where: str) -> "optuna.storages.BaseStorage":
-    """Optuna's storage: a database for a URL, else a journal file for one machine.
-
-    Raises:
-        UsageError: it cannot be reached or made.
-    """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    try:
-        if "://" in where:
-            return optuna.storages.RDBStorage(
-                where, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
-            )
-        Path(where).parent.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.JournalStorage(JournalFileBackend(where))
-    except Exception as error:  # SQLAlchemy's, the driver's, JSON's and the file system's own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"storage {where}: {reason}") from error
 
 
 def _sampler(
@@ -135,7 +111,8 @@ def open_study(plan: Plan, create: bool = False) -> "optuna.Study":
     """
     import optuna
 
-    storage = open_storage(plan.storage)
+    storage = open_storage(plan.storage, patient=not create)
+    place = without_password(plan.storage)
     # A grid's points are all queued with their values, so that nothing is sampled.
     at_random = plan.sampler in ("random", "grid")
     kind = optuna.samplers.RandomSampler if at_random else optuna.samplers.TPESampler
@@ -154,12 +131,12 @@ def open_study(plan: Plan, create: bool = False) -> "optuna.Study":
     )
     if _IDENTITY not in study.user_attrs:
         if study.get_trials(deepcopy=False):
-            raise UsageError(f"study {plan.study} in {plan.storage} was not made by this command")
+            raise UsageError(f"study {plan.study} in {place} was not made by this command")
         study.set_user_attr(_IDENTITY, plan.identity)
     differs = difference(study.user_attrs[_IDENTITY], plan.identity)
     if differs:
         raise UsageError(
-            f"study {plan.study} in {plan.storage} tunes something else: {differs}; another "
+            f"study {plan.study} in {place} tunes something else: {differs}; another "
             "--study=NAME or --storage keeps them apart"
         )
     return study

@@ -30,6 +30,8 @@ def work(plan: Plan) -> None:
     Raises:
         NothingToSelectOnError: the split has no validation rows.
     """
+    import optuna
+
     parent = multiprocessing.parent_process()
     with quiet():
         study = open_study(plan)
@@ -37,9 +39,15 @@ def work(plan: Plan) -> None:
             state = queue_trials(study, plan)
             if not state.queued or state.seconds >= plan.max_seconds:
                 return
-            study.optimize(
-                Objective(plan), n_trials=1, catch=(TrialFailed,), callbacks=[_Report(plan)]
-            )
+            try:
+                study.optimize(
+                    Objective(plan), n_trials=1, catch=(TrialFailed,), callbacks=[_Report(plan)]
+                )
+            except optuna.exceptions.UpdateFinishedTrialError:
+                # No heartbeat for too long: the machine slept, or could not reach the database.
+                print(
+                    "a trial of this process was taken for killed and is run again", file=sys.stderr
+                )
 
 
 class Objective:
@@ -86,6 +94,8 @@ class Objective:
             score: float = result["best_valid_score"]
             return score
         except optuna.TrialPruned:
+            raise
+        except optuna.exceptions.UpdateFinishedTrialError:
             raise
         except (KeyboardInterrupt, NothingToSelectOnError):
             trial.set_user_attr("interrupted", True)

@@ -3,15 +3,19 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch
 
-from recbole_dsl.common.errors import NothingToSelectOnError
+from recbole_dsl.common.errors import NothingToSelectOnError, UsageError, WriteError
+from recbole_dsl.common.files import system_words
 from recbole_dsl.experiments.tuning.attempts import StudyState
 from recbole_dsl.experiments.tuning.plan import Plan
 from recbole_dsl.experiments.tuning.study import open_study, queue_trials, quiet
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at trials that other processes run.
 POLL_SECONDS = 2.0
+_END_SECONDS = 10  # that a worker is given to end
+# Errors of a worker that the command's own process raises again.
+_PASSED_ON: dict[str, type[Exception]] = {
+    error.__name__: error for error in (NothingToSelectOnError, UsageError, WriteError)
+}
 
 
 def run_study(plan: Plan) -> StudyState:
@@ -72,27 +81,49 @@ def _run_workers(plan: Plan) -> None:
     try:
         for worker in workers:
             worker.join()
-    finally:  # after Ctrl-C
-        for worker in workers:
-            worker.terminate()
-            worker.join()
+    finally:
+        _end(workers)  # after Ctrl-C
     for worker in workers:
         if worker.exitcode and worker.exitcode < 0:
             _print(f"a process was ended by signal {-worker.exitcode}; its trial is run again")
     if reader.poll():
-        raise NothingToSelectOnError(reader.recv())
+        name, text = reader.recv()
+        raise _PASSED_ON[name](text)
     broken = [worker.exitcode for worker in workers if worker.exitcode and worker.exitcode > 0]
     if broken:
         raise RuntimeError(f"a worker process ended with exit code {broken[0]}; see above")
 
 
+def _end(workers: "Sequence[BaseProcess]") -> None:
+    """End what still runs; a trial is given time to store that it was interrupted."""
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + _END_SECONDS
+    for worker in workers:
+        worker.join(max(deadline - time.monotonic(), 0))
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
 def _work(plan: Plan, writer: Connection) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         work(plan)
-    except NothingToSelectOnError as error:
-        writer.send(str(error))
+    except tuple(_PASSED_ON.values()) as error:
+        writer.send((type(error).__name__, str(error)))
+    except OSError as error:
+        writer.send((WriteError.__name__, system_words(error)))
     except KeyboardInterrupt:  # the main process, which gets it too, reports it
         pass
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt once: a second signal must not disturb what the first one ends."""
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

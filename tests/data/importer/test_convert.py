@@ -1,11 +1,13 @@
 """An import as a whole: one file or a split, all of it or nothing."""
 
+import errno
 from pathlib import Path
 
 import pytest
 from import_files import HEADER, assert_refused, lines, write
 
-from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common import files
+from recbole_dsl.common.errors import UsageError, WriteError
 from recbole_dsl.data.importer import atomic, import_interactions
 
 
@@ -52,14 +54,31 @@ def test_a_failing_write_leaves_what_was_there(monkeypatch):
 
     def fails_at_the_second(descriptor):
         flushed.append(descriptor)
-        if len(flushed) == 2:
-            raise OSError("No space left on device")
+        if len(flushed) % 2 == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(atomic.os, "fsync", fails_at_the_second)
-    with pytest.raises(UsageError, match=r"^cannot write dataset.mine: No space left on device$"):
-        import_interactions(train=table, test=table, dataset="mine", overwrite=True)
+    monkeypatch.setattr(files.os, "fsync", fails_at_the_second)
+    for name in ("mine", "new"):
+        message = rf"^cannot write dataset.{name}: No space left on device$"
+        with pytest.raises(WriteError, match=message):
+            import_interactions(train=table, test=table, dataset=name, overwrite=True)
     assert sorted(path.name for path in Path("dataset/mine").iterdir()) == before
     assert lines(part=".train") == lines(part=".test") == [HEADER, "a\tb"]
+    assert [path.name for path in Path("dataset").iterdir()] == ["mine"]
+
+
+def test_a_part_of_the_split_that_was_there_is_not_mixed_with_the_new_ones():
+    table = write("r.csv", "user,item\na,b\n")
+    parts = {"train": table, "test": table}
+    import_interactions(**parts, valid=table, dataset="mine")
+    with pytest.raises(UsageError, match="already holds .*mine.valid.inter"):
+        import_interactions(**parts, dataset="mine")
+    result = import_interactions(**parts, dataset="mine", overwrite=True)
+    assert result["notes"][-1] == "mine.valid.inter of the split that was there is removed"
+    assert sorted(path.name for path in Path("dataset/mine").iterdir()) == [
+        "mine.test.inter",
+        "mine.train.inter",
+    ]
 
 
 def test_a_split_becomes_one_file_each():
@@ -105,3 +124,9 @@ def test_a_bad_part_stops_all():
     assert_refused("--test=FILE is missing beside --train", train=good)
     assert_refused("--train=FILE is missing beside --valid, --test", valid=good, test=good)
     assert_refused("no file is given: FILE, or --train=FILE --test=FILE (see --help)")
+
+
+def test_a_folder_of_datasets_that_is_a_file_is_one_line():
+    table = write("r.csv", "user,item\na,b\n")
+    with pytest.raises(WriteError, match=r"^cannot write r.csv.mine: Not a directory$"):
+        import_interactions(table, dataset="mine", data_path="r.csv")

@@ -17,6 +17,7 @@ from recbole_dsl.data.importer.atomic import CHUNK
         ("reviewerID,asin,overall,unixReviewTime", "reviewerID asin overall unixReviewTime"),
         ("user,user_id,item_id,rating,timestamp", "user_id item_id rating timestamp"),
         ("user-idx,iid,rating,timestamp", "user-idx iid rating timestamp"),
+        ("customer_id,SKU,rating,time", "customer_id SKU rating time"),
         (
             "user_id:token,item_id:token,rating:float,timestamp:float",
             "user_id:token item_id:token rating:float timestamp:float",
@@ -149,9 +150,9 @@ def test_bad_options_areassert_refused(options, message):
             "column out",
         ),
         (
-            "u,i,1,2014-01-01",
-            "line 2, column time: timestamp '2014-01-01' is not a number; --timestamp=None leaves "
-            "the column out",
+            "u,i,1,noon",
+            "line 2, column time: timestamp 'noon' is neither a number nor a date such as "
+            "2014-05-13 or 2014-05-13T10:00:00Z; --timestamp=None leaves the column out",
         ),
         ("u,i,1,1\nu,i,1", "line 3: 3 fields (separator ','), but the first line has 4"),
         ("u,i,1,1,", "line 2: 5 fields (separator ','), but the first line has 4"),
@@ -173,3 +174,18 @@ def test_a_long_value_is_cut_in_the_message():
     table = write("r.csv", "user,item,rating\nu,i," + "x" * 500 + "\n")
     with pytest.raises(UsageError, match=r"rating 'x{56}\.\.\. is not a number"):
         import_interactions(table, dataset="mine")
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.csv.gz", "r.tsv"])
+def test_a_header_between_the_rows_is_refused(name):
+    sep = "\t" if "tsv" in name else ","
+    text = f"user_id{sep}item_id\na{sep}b\n\n user_id{sep}item_id\nc{sep}d\n"
+    assert_refused(f"{name}, line 4: the row repeats the header", write(name, text))
+    import_interactions(write("own.csv", "user_id,item_id\nuser_id,b\na,item_id\n"), dataset="own")
+    assert lines("own") == [HEADER, "user_id\tb", "a\titem_id"]
+
+
+def test_a_header_far_down_is_refused_too():
+    rows = "".join(f"u{n},i{n}\n" for n in range(2 * CHUNK))
+    table = write("r.csv", f"user,item\n{rows}user,item\n")
+    assert_refused(f"r.csv, line {2 * CHUNK + 2}: the row repeats the header", table)

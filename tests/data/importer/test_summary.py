@@ -82,3 +82,25 @@ def test_a_timestamp_shows_its_day_where_it_has_one(value, text):
     result = import_interactions(write("r.csv", f"user,item,time\na,x,{value}\n"), dataset="mine")
     row = report(result).splitlines()[2]
     assert re.split(" {2,}", row)[-2:] == [text, text]
+
+
+def test_columns_that_are_not_used_are_named():
+    table = write("r.csv", "user,title,item,rating,genre\na,t,x,5,g\n")
+    result = import_interactions(table, dataset="mine", rating=None)
+    assert result["notes"][-1] == "columns not used: title, rating, genre"
+    assert "columns not used: title, rating, genre" in report(result)
+    train, test = write("train.csv", "user,item,n\na,x,1\n"), write("t.csv", "user,item\na,x\n")
+    result = import_interactions(train=train, test=test, dataset="split")
+    assert result["notes"][-1] == "columns not used of train: n"
+    many = write("m.csv", "user,item," + ",".join(f"c{n}" for n in range(25)) + "\na,b" + ",1" * 25)
+    assert import_interactions(many, dataset="many")["notes"][-1].endswith("c18, c19 and 5 more")
+    bare = write("b.csv", "a,x,5\n")
+    result = import_interactions(bare, dataset="bare", header=False)
+    assert result["notes"][-1] == "columns not used: 3"
+
+
+def test_dates_without_a_zone_are_counted():
+    table = write("r.csv", "user,item,time\na,x,2014-05-13\na,y,2014-05-13T10:00:00Z\n")
+    result = import_interactions(table, dataset="mine")
+    assert result["notes"][-1] == "1 dates without a time zone are read as UTC"
+    assert lines()[1:] == ["a\tx\t1399939200", "a\ty\t1399975200"]

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -188,3 +189,12 @@ def test_bad_parquet_values_are_named_by_row():
     Path("r.parquet").write_text("user,item\n")
     with pytest.raises(UsageError, match=r"^cannot read r\.parquet: .*\S$"):
         import_interactions("r.parquet", dataset="mine")
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet", "r.csv.gz"])
+def test_pipes_are_refused_before_they_are_opened(name):
+    os.mkfifo(name)
+    message = f"{name} is a pipe or a device; an import reads files, some of them twice"
+    assert_refused(message, name)
+    assert_refused(message, train=write("t.csv", "user,item\na,b\n"), test=name)
+    assert_refused(message.replace(name, "/dev/null"), "/dev/null")

@@ -105,5 +105,5 @@ def test_saved_loaders_come_back_the_same():
 
 
 def test_more_items_than_there_are_cannot_be_ranked():
-    with pytest.raises(UsageError, match="topk must be at most the 1683 items, got 1684"):
-        _loaders(topk=[5, 1684], valid_metric="recall@5", metrics=["Recall"])
+    with pytest.raises(UsageError, match="topk must be at most the 1682 items, got 1683"):
+        _loaders(topk=[5, 1683], valid_metric="recall@5", metrics=["Recall"])

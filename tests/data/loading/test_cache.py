@@ -1,6 +1,7 @@
 """The cache gives back the dataset that was loaded, and only that one."""
 
 import copy
+import json
 import logging
 import os
 import threading
@@ -11,7 +12,7 @@ from recbole.utils import init_seed
 
 import recbole_dsl
 from recbole_dsl.config.run_config import Config
-from recbole_dsl.data.loading import cache
+from recbole_dsl.data.loading import cache, cache_entry
 from recbole_dsl.data.loading.dataset import ArrayDataset
 
 HEAD = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
@@ -101,7 +102,8 @@ def test_a_second_start_has_the_same_dataset_and_split(changes, files, unread):
 
 def test_pre_split_files_are_cached_with_their_lengths(files, unread):
     for name in ("train", "valid", "test"):
-        (files / f"d.{name}.inter").write_text(HEAD + ROWS[:200], encoding="utf-8")
+        rows = "".join(ROWS.splitlines(keepends=True)[:20])
+        (files / f"d.{name}.inter").write_text(HEAD + rows, encoding="utf-8")
     changes = {"benchmark_filename": ["train", "valid", "test"]}
     fresh = _load(**changes)
     unread()
@@ -209,6 +211,80 @@ def test_a_damaged_entry_is_said_and_made_again(harm, files, own_folder, caplog,
     assert _entries(own_folder) == [entry] and not (entry / "old").exists()
     unread()
     assert_equal(fresh, _load())
+
+
+def _forged(change):
+    """Changes the description of an entry, its digest right again."""
+
+    def forge(entry):
+        _, text = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        meta = json.loads(text)
+        changed = change(meta)
+        text = json.dumps(meta if changed is None else changed)
+        digest = cache_entry.digest_of(text.encode())
+        (entry / "meta.json").write_text(json.dumps([digest, text]), encoding="utf-8")
+
+    return forge
+
+
+def _other_array(number, values):
+    """An array of other content, its digest right."""
+
+    def change(meta):
+        np.save(_ENTRY[0] / f"{number}.npy", values)
+        meta["arrays"][number]["digest"] = cache_entry.digest_of(cache_entry._raw(values))
+
+    return change
+
+
+_ENTRY = [None]
+FORGERIES = [
+    lambda meta: [],
+    lambda meta: "text",
+    lambda meta: meta.pop("alias") and None,
+    lambda meta: meta.update(more=1),
+    lambda meta: meta.update(feats=[]),
+    lambda meta: meta.update(feats={}, feat_name_list=[]),
+    lambda meta: meta["feats"].update(config=meta["feats"]["inter_feat"]),
+    lambda meta: meta["feats"]["inter_feat"].append(["rating", 99]),
+    lambda meta: meta["feats"]["inter_feat"].append(["rating", -1]),
+    lambda meta: meta["feats"]["inter_feat"].append(["new", 0]),
+    lambda meta: meta["feats"]["inter_feat"].pop(0) and None,
+    lambda meta: meta["feats"]["inter_feat"].pop(1) and None,
+    lambda meta: meta["tokens"].update(user_id=0),
+    lambda meta: meta["tokens"].update(user_id=99),
+    lambda meta: meta["tokens"].update(user_id="0"),
+    lambda meta: meta["tokens"].pop("item_id") and None,
+    lambda meta: meta["arrays"][0].update(file="../../../dataset/d/d.inter"),
+    lambda meta: meta["arrays"][0].update(file="1.npy"),
+    lambda meta: meta["arrays"][0].update(dtype="O"),
+    lambda meta: meta["arrays"][0].update(dtype="nonsense"),
+    lambda meta: meta["arrays"][0].update(dtype="U5"),
+    lambda meta: meta["arrays"][0].update(more=1),
+    lambda meta: meta["field2type"].update(user_id="token_seq"),
+    lambda meta: meta["field2type"].update(user_id="nothing"),
+    lambda meta: meta["field2source"].update(user_id=[True, "nothing"]),
+    lambda meta: meta["field2source"].pop("user_id") and None,
+    lambda meta: meta.update(field2seqlen=[1]),
+    lambda meta: meta["alias"].update(user_id=[1]),
+    lambda meta: meta.update(rest=None),
+    lambda meta: meta.update(file_size_list=[1, 2]),
+    _other_array(0, np.full(60, 77)),
+    _other_array(0, np.full(60, -1)),
+    _other_array(0, np.full(59, 1)),
+    _other_array(0, np.ones((60, 1), dtype=np.int64)),
+    _other_array(0, np.full(60, 1.5)),
+]
+
+
+@pytest.mark.parametrize("change", FORGERIES)
+def test_a_forged_entry_is_damaged_too(change, files, own_folder, caplog):
+    fresh = _load()
+    (_ENTRY[0],) = _entries(own_folder)
+    _forged(change)(_ENTRY[0])
+    assert_equal(fresh, _load())
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1 and f"{_ENTRY[0].name} is damaged" in warnings[0]
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_the_run_goes_on(files, own_folder, caplog):

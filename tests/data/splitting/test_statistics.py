@@ -60,7 +60,8 @@ def loop_describe(users, items, parts):
             )
             for role, ids in (("user", users), ("item", items)):
                 there = {ids[r] for r in parts["train"]}
-                result[name][f"new_{role}_rows"] = sum(ids[r] not in there for r in rows)
+                new = [ids[r] for r in rows if ids[r] not in there]
+                result[name] |= {f"new_{role}s": len(set(new)), f"new_{role}_rows": len(new)}
     return result
 
 

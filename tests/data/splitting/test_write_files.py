@@ -10,7 +10,8 @@ from odd_shop import HEADER, write_shop
 from recbole.config import Config as RecBoleConfig
 from recbole.data import create_dataset
 
-from recbole_dsl.common.errors import UsageError
+from recbole_dsl.cli.split_data import report
+from recbole_dsl.common.errors import UsageError, WriteError
 from recbole_dsl.compat.apply import apply
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
@@ -174,10 +175,22 @@ def test_a_failing_write_leaves_what_was_there(shop, monkeypatch):
 
     monkeypatch.setattr(write_files.shutil, "copyfile", fails)
     for name in ("out", "new"):
-        with pytest.raises(UsageError, match=f"^cannot write dataset.{name}: No space left"):
+        with pytest.raises(WriteError, match=f"^cannot write dataset.{name}: No space left"):
             write_split("shop", output=name, split_seed=1, overwrite=True)
     assert {p.name: p.read_bytes() for p in Path("dataset/out").iterdir()} == before
-    assert not list(Path("dataset/new").iterdir())
+    assert sorted(p.name for p in Path("dataset").iterdir()) == ["out", "shop"]
+
+
+def test_parts_of_the_split_that_was_there_are_not_mixed_with_the_new_ones(shop):
+    write_split("shop", output="out", test_sets=["iid", "popularity"])
+    Path("dataset/out/notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="already holds .*out.test_iid.inter"):
+        write_split("shop", output="out", split="RS")
+    result = write_split("shop", output="out", split="RS", overwrite=True)
+    assert result["removed"] == ["out.test_iid.inter", "out.test_popularity.inter"]
+    assert "removed out.test_iid.inter, of the split" in report(result)
+    there = {path.name for path in Path("dataset/out").iterdir()}
+    assert there == {Path(path).name for path in result["files"]} | {"notes.txt"}
 
 
 def test_files_that_are_there_are_replaced_only_with_overwrite(shop):
@@ -199,7 +212,7 @@ def test_files_that_are_there_are_replaced_only_with_overwrite(shop):
         ("", {}, "has no rows"),
         (HEADER + 'a\t"b\nc"\t1\t1\n', {}, "a double quote opens a field"),
         (HEADER + "a\tb\t1\tnoon\n", {"split": "GT"}, "cannot read .*noon"),
-        (HEADER + "a\tb\t1\t\n", {"split": "GT"}, "timestamps must be finite numbers"),
+        (HEADER + "a\tb\t1\t\n", {"split": "GT"}, "timestamps must be finite numbers: 1 of 1 rows"),
         (HEADER + "a\tb\t1\t1\nc\td\t1\t1\n", {}, "only 0 of 2 can leave train|no row of 2"),
     ],
 )

@@ -14,7 +14,7 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.evaluation.diagnostics import page
 from recbole_dsl.experiments.diagnose_checkpoints import diagnose_checkpoints
 from recbole_dsl.experiments.single_run import run
-from recbole_dsl.training import base_trainer, checkpoint
+from recbole_dsl.training import base_trainer, checkpoint, sealed_file
 
 SETTINGS = {
     **QUICK_PAIR,
@@ -214,7 +214,10 @@ def test_a_name_is_shown_as_text(own_folder, toy):
 def test_mistakes_get_one_line_and_exit_code_two(arguments, message, own_folder, capsys):
     (own_folder / "text.pth").write_text("hello")
     for file, model in (("bpr.pth", "BPR"), ("mf_bpr.pth", "MF_BPR")):
-        torch.save({"recbole_dsl": "0", "model": model}, own_folder / file)
+        entries = {key: {} for key in ("config", "origins", "state_dict", "optimizer")}
+        entries |= {"recbole_dsl": "0", "model": model, "dataset": "x", "fingerprint": ""}
+        entries |= {"epoch": 0, "cur_step": 0, "best_valid_score": 0.0, "other_parameter": None}
+        sealed_file.write(own_folder / file, entries)
     files = set(own_folder.iterdir())
     assert main(arguments) == 2
     said = capsys.readouterr()

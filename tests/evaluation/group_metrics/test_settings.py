@@ -21,16 +21,16 @@ def _config(model="MF_SL", dataset="ml-100k", arguments=(), **settings):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("head", r"group_metrics must be a map \{key: value\}, got 'head'"),
+        ("head", r"group_metrics must be a map \{key: value\} or empty, got 'head'"),
         (
             {"item_popularty": 3},
             r"no key 'item_popularty' .*; did you mean item_popularity\?",
         ),
         (
             {"item_popularity": 0},
-            "item_popularity: groups must be an integer >= 1, or .* got 0",
+            "item_popularity of group_metrics must be an integer >= 1 or a map .key: value., got 0",
         ),
-        ({"item_popularity": None}, "item_popularity: groups must be .* got None"),
+        ({"item_popularity": None}, "item_popularity of group_metrics must be .* got None"),
         ({"user_activity": {"few": -1}}, "user_activity: groups must be .* got {'few': -1}"),
         ({"user_activity": {1: 1, "1": 2}}, "user_activity: two groups have one name"),
         ({"user_field": 3}, "user_field must be the name of a token field .* got 3"),

@@ -5,6 +5,7 @@ from recbole_dsl.experiments.benchmark import plan
 from recbole_dsl.experiments.benchmark.entries import Entry, choose_reference, entries
 
 SIZE = {"sample_num": 5}
+LABELS = {"load_col": {"inter": ["user_id", "item_id", "rating"]}, "threshold": {"rating": 3}}
 
 
 def _entries(*names):
@@ -63,7 +64,7 @@ def test_runs_come_seed_by_seed_with_their_settings_and_one_split(tiny):
     assert '--train_neg_sample_args={"sample_num": 5}' in made.runs[0].arguments
     assert "--reg_weight=9.0" in made.runs[1].arguments
     assert not any(word.startswith("--tau") for word in made.runs[1].arguments)
-    assert made.notes == ["tau is no setting of EASE, which run without it"]
+    assert made.notes[0] == "tau is no setting of EASE, which run without it"
     assert made.protocol["tiny"]["split_seed"] == 2020
     assert len(set(_keys(made))) == 4
 
@@ -103,8 +104,8 @@ def test_a_key_changes_with_all_that_decides_a_result_and_with_nothing_else(tiny
         (["BPR", "LightGCN_DLS"], {}, "did you mean LightGCN_DSL?"),
         (["BPR", "MF_SL"], {"train_batchsize": 3}, "did you mean train_batch_size?"),
         (["BPR", "EASE"], {"tau": 0.1}, "--tau: none of BPR, EASE has a setting of that name"),
-        (["BPR", "MF_SL"], {"tau": 0}, "MF_SL: tau must be > 0, got 0"),
-        (["BPR", "FM"], {}, "FM and BPR differ in eval_args on tiny"),
+        (["BPR", "MF_SL"], {"tau": 0}, "MF_SL: tau must be a number > 0, got 0"),
+        (["BPR", "FM"], LABELS, "FM and BPR differ in eval_args on tiny"),
     ],
 )
 def test_everything_is_checked_before_anything_runs(models, shared, message, tiny, own_folder):
@@ -112,6 +113,12 @@ def test_everything_is_checked_before_anything_runs(models, shared, message, tin
         plan.make(_entries(*models), ["tiny"], [0], shared=shared)
     assert message in str(caught.value)
     assert not (own_folder / "saved").exists()
+
+
+def test_models_have_one_protocol(tiny):
+    other = Entry("EASE", "EASE", {"eval_args": {"order": "TO", "split": {"RS": [8, 1, 1]}}}, ())
+    with pytest.raises(UsageError, match="EASE and BPR differ in eval_args on tiny"):
+        plan.make([*_entries("BPR"), other], ["tiny"], [0])
 
 
 def test_a_setting_of_one_model_that_it_does_not_have_is_refused(tiny):
@@ -125,3 +132,9 @@ def test_values_by_user_are_kept_where_there_are_any_and_not_refused(tiny):
     sampled = {"eval_args": {"mode": "uni5"}}
     made = plan.make(_entries("Pop"), ["tiny"], [0], shared=sampled)
     assert "--user_metrics=false" in made.runs[0].arguments
+
+
+def test_warnings_of_the_models_are_notes_of_the_report():
+    shared = {"train_neg_sample_args": {"sample_num": 100}}
+    [note] = plan.make(_entries("MF_SL", "BPR"), ["ml-100k"], [1], shared=shared).notes
+    assert "{sample_num: 100} (command line, for all models) holds for BPR too" in note

@@ -17,7 +17,7 @@ from recbole_dsl.cli import benchmark
 from recbole_dsl.experiments import single_run
 
 pytest.importorskip("optuna")
-from recbole_dsl.experiments.tuning.study import open_storage
+from recbole_dsl.experiments.tuning.storage import open_storage
 
 MODELS = """\
 MF_SL: {search: {tau: [0.1, 0.3], learning_rate: [0.001, 0.1]}}
@@ -199,7 +199,7 @@ def test_a_study_without_a_winner_fails_alone_and_is_tried_again_when_asked(
         ("BPR: {search: 3}", "search of BPR must hold lines of `setting: range`, got 3"),
         ("BPR: {search: {learning_rate: 2..1}}", "--tune of BPR: range of learning_rate"),
         ("BPR: {search: {learning_rat: [1]}}", "did you mean learning_rate?"),
-        ("MF_SL: {search: {tau: [0.1, -1]}}", "tau must be > 0, got -1"),
+        ("MF_SL: {search: {tau: [0.1, -1]}}", "tau must be a number > 0, got -1"),
         ("MF_SL: {search: {tau: [0.1]}, tau: 0.2}", "tau has a value and a range"),
     ],
 )

@@ -15,7 +15,7 @@ def board(checkerboard):
             "benchmark_filename": ["train", "valid", "test"],
             "epochs": 2,
             "embedding_size": 8,
-            "train_neg_sample_args": {"sample_num": 4},
+            "train_neg_sample_args": {"sample_num": 16},
         },
         "ranges": {"tau": [0.1, 0.2, 0.5], "learning_rate": [0.001, 0.01, 0.1]},
     }

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import time
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 import tuners
+from quick import ROOT
 
 from recbole_dsl.experiments.tuning import attempts, tune, worker
 from recbole_dsl.experiments.tuning.plan import make_plan
@@ -107,14 +110,51 @@ def test_two_commands_that_queue_at_once_do_no_trial_twice(board):
     assert states == ["COMPLETE", "FAIL", "COMPLETE", "FAIL", "COMPLETE"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sigterm_ends_all_workers_and_counts_as_ctrl_c_not_as_a_kill(jobs, checkerboard):
+    words = [
+        "--model=MF_SL", "--dataset=board", "--benchmark_filename=[train, valid, test]",
+        "--epochs=1000000", "--stopping_step=1000000", "--embedding_size=8", "--output=out",
+        f"--jobs={jobs}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recbole_dsl", "tune", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def running():
+        path = Path("out/study.log")
+        states = _states(_journal(path)) if path.exists() and path.stat().st_size > 500 else []
+        return states.count("RUNNING")
+
+    ends = time.monotonic() + 60
+    while running() < jobs:
+        assert time.monotonic() < ends and process.poll() is None
+        time.sleep(0.3)
+    children = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143 and "Traceback" not in err
+    assert err.splitlines()[-1].startswith("stopped by SIGTERM; the finished trials are kept, and")
+    assert not psutil.wait_procs(children, timeout=2)[1]
+    trials = optuna.load_study(study_name="MF_SL-board", storage=_journal("out/study.log")).trials
+    assert sum(trial.user_attrs.get("interrupted", False) for trial in trials) == jobs
+    assert not any(map(attempts.was_killed, trials))
+    assert not list(Path("out").rglob("*.part"))
+
+
 # SQLAlchemy leaves SQLite's connections to the garbage collector, which Python 3.13 warns of.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed database")
 def test_a_database_keeps_trials_and_tells_by_the_heartbeat_who_is_gone(board, monkeypatch):
     # Any database is reached by the same path; SQLite, which needs no server, has one process here.
     plan = dataclasses.replace(_plan(board, trials=3), storage="sqlite:///x.db")
-    monkeypatch.setattr("recbole_dsl.experiments.tuning.study.HEARTBEAT_SECONDS", 1)
-    monkeypatch.setattr("recbole_dsl.experiments.tuning.study.GRACE_SECONDS", 2)
+    monkeypatch.setattr("recbole_dsl.experiments.tuning.storage.HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr("recbole_dsl.experiments.tuning.storage.GRACE_SECONDS", 2)
     with quiet():
         study = open_study(plan, create=True)
         queue_trials(study, plan)

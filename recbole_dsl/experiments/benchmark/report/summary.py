@@ -1,6 +1,8 @@
 """From records of runs to what a table or a plot shows: means, deviations, comparisons."""
 
 import functools
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 from recbole.evaluator.register import metrics_dict
 
+from recbole_dsl.common.errors import UsageError
 from recbole_dsl.evaluation import per_user
 from recbole_dsl.experiments.benchmark.report import significance
 
@@ -95,6 +98,8 @@ def summarise(
     first = next(iter(by_label.values()))[0] if by_label else None
     test_sets = list(tests_of(first)) if first else []
     metrics = list(first["test"]) if first else []
+    for rows in by_label.values():
+        _check_same_metrics(rows, test_sets, metrics, valid_metric.lower())
     results: dict[tuple[str, str, str], Result] = {}
     for test_set in test_sets:
         users = {label: _ByUser(rows, test_set, folder) for label, rows in by_label.items()}
@@ -142,6 +147,21 @@ def _by_label(labels: Iterable[str], found: Iterable[Record]) -> dict[str, list[
 def tests_of(record: Record) -> dict[str, dict[str, float]]:
     """Test set -> metrics of a record; the one test set of most runs is called ``test``."""
     return record.get("tests") or {"test": record["test"]}
+
+
+def _check_same_metrics(
+    records: Iterable[Record], test_sets: Sequence[str], metrics: Sequence[str], valid_metric: str
+) -> None:
+    """Raise UsageError where a record lacks something that the first one has measured."""
+    for record in records:
+        tests, valid = tests_of(record), record["valid"]
+        lacks = [f"{m} of {s}" for s in test_sets for m in metrics if m not in tests.get(s, {})]
+        lacks += [f"{valid_metric} of valid"] if valid and valid_metric not in valid else []
+        if lacks:
+            raise UsageError(
+                f"results.jsonl: {record['label']} on {record['dataset']}, seed {record['seed']}, "
+                f"has no {lacks[0]}"
+            )
 
 
 def _column(
@@ -205,7 +225,7 @@ class _ByUser:
         for record in records:
             if record["user_metrics"] is not None:
                 path = folder / record["folder"] / record["user_metrics"]
-                self.tables[record["seed"]] = pd.DataFrame(per_user.read(path)[test_set])
+                self.tables[record["seed"]] = _read(path, test_set, record["key"])
 
     def means(self, seeds: tuple[int, ...]) -> dict[str, pd.Series]:
         """Metric -> Series by user, the mean over those of the seeds in which it was tested."""
@@ -214,3 +234,21 @@ class _ByUser:
             means = pd.concat(tables).groupby("users", sort=True).mean() if tables else {}
             self._means[seeds] = {name: means[name] for name in means}
         return self._means[seeds]
+
+
+def _read(path: Path, test_set: str, key: str) -> pd.DataFrame:
+    """The values by user of a run on a test set.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    try:
+        return pd.DataFrame(per_user.read(path)[test_set])
+    except FileNotFoundError:
+        reason = "is missing"
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = f"is damaged ({' '.join(str(error).split()) or type(error).__name__})"
+    raise UsageError(
+        f"{path} {reason}: take the line of key {key} out of results.jsonl, and the benchmark "
+        "makes that run again"
+    )

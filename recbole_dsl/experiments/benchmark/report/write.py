@@ -1,12 +1,13 @@
 """The report of a benchmark: its files, its page, and the protocol in sentences."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recbole_dsl.common.files import write_atomically
-from recbole_dsl.common.html_page import Bold, Section, write_page
+from recbole_dsl.common.files import write_together
+from recbole_dsl.common.html_page import Bold, Section, page_text
 from recbole_dsl.experiments.benchmark.report import figures, formats, tables, tuning_table
 from recbole_dsl.experiments.benchmark.report.summary import Record, Summary, summarise
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
@@ -54,15 +55,19 @@ def write(
         formats.markdown(measured, _TITLE, plan),
         formats.frame(measured).to_csv(index=False),
         formats.latex(measured),
+        page_text(_TITLE, _intro(plan, measured), _sections(plan, measured)),
     )
-    for path, text in zip(paths, texts, strict=False):
-        _write(path, text)
-    write_page(paths[-1], _TITLE, _intro(plan, measured), _sections(plan, measured))
+    write_together(
+        {
+            path: functools.partial(_write_text, text=text)
+            for path, text in zip(paths, texts, strict=True)
+        }
+    )
     return summaries, paths
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def protocol_lines(plan: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """What a benchmark writes: every figure against its own arithmetic, every format read back."""
 
+import json
 import re
 
 import numpy as np
@@ -135,3 +136,51 @@ def test_report_without_a_benchmark_is_a_usage_error(tmp_path, capsys):
     assert benchmark.main(["--report", f"--output={tmp_path}/none"]) == 2
     assert "there is no benchmark in" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def _reported(filled, capsys):
+    """Exit code and lines of --report on what is in the folder."""
+    code = benchmark.main(["--report", f"--output={filled.folder}"])
+    said = capsys.readouterr()
+    return code, said.out.splitlines() + said.err.splitlines()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "other", "missing"])
+def test_damaged_values_by_user_are_one_line(damage, filled, capsys):
+    path = sorted(filled.folder.glob("runs/*/r.users.npz"))[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = {"flipped": content, "cut": content[:-50], "empty": b"", "other": b"x" * 500}
+    path.unlink() if damage == "missing" else path.write_bytes(damaged[damage])
+    code, lines = _reported(filled, capsys)
+    assert code == 2 and len(lines) == 1
+    words = "is missing" if damage == "missing" else r"is damaged \(.*\)"
+    assert re.search(rf"^error: .*r.users.npz {words}: take the line of key .*-\d out", lines[0])
+
+
+@pytest.mark.parametrize("name", ["test", "valid", "epochs", "versions", "user_metrics", "folder"])
+def test_a_record_without_something_is_one_line(name, filled, capsys):
+    path = filled.folder / "results.jsonl"
+    first, *others = path.read_text().splitlines()
+    record = {key: value for key, value in json.loads(first).items() if key != name}
+    path.write_text("\n".join([json.dumps(record), *others, ""]))
+    code, lines = _reported(filled, capsys)
+    assert code == 2 and len(lines) == 1
+    assert lines[0].endswith(f"results.jsonl, line 1, is no record of a run: {name} is missing")
+
+
+def test_a_record_with_other_metrics_is_one_line(filled, capsys):
+    path = filled.folder / "results.jsonl"
+    lines = path.read_text().splitlines()
+    record = json.loads(lines[1])
+    del record["tests"]["popularity"]["ndcg@5"]
+    path.write_text("\n".join([lines[0], json.dumps(record), *lines[2:], ""]))
+    code, lines = _reported(filled, capsys)
+    assert code == 2 and len(lines) == 1
+    assert lines[0].endswith("B|x on tiny, seed 0, has no ndcg@5 of popularity")
+
+
+def test_a_report_without_results_is_one_line(filled, capsys):
+    (filled.folder / "results.jsonl").unlink()
+    code, lines = _reported(filled, capsys)
+    assert code == 1 and len(lines) == 1 and "results.jsonl: No such file or directory" in lines[0]

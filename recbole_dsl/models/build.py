@@ -1,0 +1,33 @@
+"""Building a model from the settings of a run and its training data."""
+
+from typing import Any
+
+import torch
+
+from recbole_dsl.common.errors import UsageError, missing_package
+
+
+def build_model(config: Any, train: Any) -> torch.nn.Module:
+    """The model, on its device.
+
+    Args:
+        config: a :class:`recbole_dsl.config.run_config.Config`. train: RecBole's dataset.
+    Raises:
+        UsageError: a model of RecBole's cannot be built with these settings, or memory is short.
+    """
+    try:
+        model: torch.nn.Module = config.model_class(config, train).to(config["device"])
+    except UsageError:
+        raise
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{config['model']}: {missing_package(error)}") from error
+    except Exception as error:  # what RecBole's models raise for settings that do not fit
+        too_large = isinstance(error, MemoryError) or "allocate memory" in str(error)
+        if config.spec.source != "recbole" and not too_large:
+            raise
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = "there is not enough memory" if too_large else reason
+        raise UsageError(
+            f"{config['model']} cannot be built with these settings: {reason}"
+        ) from error
+    return model

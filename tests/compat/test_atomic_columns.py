@@ -1,0 +1,140 @@
+"""Columns that settings name and files lack, and headers that are none, get one line."""
+
+import pytest
+
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.config.run_config import Config
+from recbole_dsl.data.pipeline import load_dataset
+
+INTER = "user_id:token\titem_id:token\tprice:float\n" + "".join(
+    f"u{k % 5}\ti{k % 7}\t1\n" for k in range(35)
+)
+ITEM = "item_id:token\tclass:token\ni1\tx\ni2\ty\n"
+USER = "user_id:token\tage:float\nu1\t1\nu2\t\n"
+
+
+def _load(folder, model="MF_SL", settings=None, **files):
+    home = folder / "dataset" / "shop"
+    home.mkdir(parents=True)
+    for suffix, text in {"inter": INTER, **files}.items():
+        (home / f"shop.{suffix}").write_bytes(text.encode())
+    config = Config(model, "shop", config_dict={"state": "ERROR", "device": "cpu"})
+    for key, value in {"load_col": None, **(settings or {})}.items():
+        config[key] = value  # a Config refuses some of them before
+    return load_dataset(config)
+
+
+BAD = {
+    "a row of .inter": ({"inter": INTER + "u1\ti1\n"}, "shop.inter, line 37: 2 field"),
+    "a row of .item": ({"item": ITEM + "i3\tz\tq\n"}, "shop.item, line 4: 3 field"),
+    "a row of .user": ({"user": USER + "u3\n"}, "shop.user, line 4: 1 field"),
+    "byte order mark": ({"inter": "\ufeff" + INTER}, "line 1: a byte order mark"),
+    "no types": ({"inter": INTER.replace(":token", "", 1)}, "'user_id', is not name:type"),
+    "an unknown type": ({"item": ITEM.replace("class:token", "class:str")}, "'class:str', is not"),
+    "no user": (
+        {"inter": INTER.replace("user_id", "User_ID")},
+        "USER_ID_FIELD: the .inter file has no column 'user_id'.*did you mean User_ID",
+    ),
+    "no item": ({"inter": INTER.replace("item_id", "asin")}, "ITEM_ID_FIELD: the .inter file has"),
+    "ids that are numbers": (
+        {"inter": INTER.replace("item_id:token", "item_id:float")},
+        "ITEM_ID_FIELD: the column item_id:float must be item_id:token|'i0' is not a number",
+    ),
+    "an empty file": ({"inter": ""}, "line 1: column 1 of the header"),
+    "a header without an end": ({"inter": INTER.split("\n")[0]}, "shop.inter has no rows"),
+    "a header alone": ({"item": "item_id:token\tt:token_seq\n\n"}, "shop.item has no rows"),
+    "interactions without rows": ({"inter": INTER.split("\n")[0] + "\n"}, "Some feat is empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_files_that_cannot_be_read_right_get_one_line(name, own_folder):
+    files, message = BAD[name]
+    with pytest.raises(UsageError, match=message) as caught:
+        _load(own_folder, **files)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", [1, 3])
+def test_bytes_of_another_encoding_are_named_by_their_line(line, own_folder):
+    lines = INTER.encode().splitlines(keepends=True)
+    lines[line - 1] = b"\xff" + lines[line - 1]
+    home = own_folder / "dataset" / "shop"
+    home.mkdir(parents=True)
+    (home / "shop.inter").write_bytes(b"".join(lines))
+    config = Config("MF_SL", "shop", config_dict={"load_col": None, "encoding": "utf-8"})
+    message = rf"shop.inter, line {line}, is not utf-8: .* \(setting encoding\)"
+    with pytest.raises(UsageError, match=message):
+        load_dataset(config)
+
+
+@pytest.mark.parametrize("suffix", ["kg", "link"])
+def test_graphs_are_checked_too(suffix, own_folder):
+    files = {
+        "kg": "head_id:token\trelation_id:token\ttail_id:token\ne1\tr\te2\n",
+        "link": "item_id:token\tentity_id:token\ni1\te1\n",
+    }
+    files[suffix] += "e1\n"
+    fields = {"inter": "*", "kg": "*", "link": "*"}
+    with pytest.raises(UsageError, match=rf"shop.{suffix}, line 3: 1 field"):
+        _load(own_folder, "CKE", {"load_col": fields}, **files)
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [
+        ("i1\te1\ni2\te1\n", "shop.link links the items i1 and i2 to one entity, e1"),
+        ("i1\te1\ni1\te2\n", "shop.link links the item i1 to e1 and e2"),
+        ("i1\te1\ni2\t\n", "shop.link has rows without an item or an entity"),
+        ("i1\te1\n\te2\n", "shop.link has rows without an item or an entity"),
+        ("i1\te1\ni1\te1\ni2\te2\n", None),
+    ],
+)
+def test_links_are_of_one_item_and_one_entity(links, message, own_folder):
+    files = {
+        "kg": "head_id:token\trelation_id:token\ttail_id:token\ne1\tr\te2\n",
+        "link": "item_id:token\tentity_id:token\n" + links,
+    }
+    settings = {"load_col": {"inter": "*", "kg": "*", "link": "*"}}
+    if message is None:
+        assert len(_load(own_folder, "CKE", settings, **files)) == 10
+        return
+    with pytest.raises(UsageError, match=message):
+        _load(own_folder, "CKE", settings, **files)
+
+
+def test_further_files_are_checked_too(own_folder):
+    settings = {"additional_feat_suffix": ["ent"], "load_col": {"inter": "*", "ent": "*"}}
+    with pytest.raises(UsageError, match=r"shop.ent, line 2: 3 field"):
+        _load(own_folder, settings=settings, ent="ent_id:token\tv:float\ne1\t1\t2\n")
+
+
+def test_files_that_are_not_loaded_are_not_looked_at(own_folder):
+    settings = {"load_col": {"inter": ["user_id", "item_id"]}}
+    assert len(_load(own_folder, settings=settings, item="broken", user="broken")) == 35
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"load_col": {"inter": ["user_id", "item_id", "prise"]}},
+            "load_col: shop.inter has no column 'prise' .*did you mean price",
+        ),
+        ({"unload_col": {"inter": ["time"]}}, "unload_col: shop.inter has no column 'time'"),
+        ({"load_col": {"inter": ["item_id"]}}, "USER_ID_FIELD: the .inter file has no column"),
+        ({"load_col": {"inter": []}}, "USER_ID_FIELD: the .inter file has no column"),
+        ({"field_separator": ","}, r"column 1 of the header, .* \(separator ','\)"),
+        ({"encoding": "utf-9"}, "encoding: unknown encoding: utf-9"),
+    ],
+)
+def test_settings_that_name_no_column_get_one_line(settings, message, own_folder):
+    with pytest.raises(UsageError, match=message) as caught:
+        _load(own_folder, settings=settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_of_a_file_that_is_not_there_are_warned_of(own_folder, caplog):
+    settings = {"load_col": {"inter": ["user_id", "item_id"], "usr": ["user_id", "age"]}}
+    _load(own_folder, settings=settings, user=USER)
+    assert "load_col: usr: there is no file dataset/shop/shop.usr; ignored" in caplog.text

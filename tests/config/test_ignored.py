@@ -1,0 +1,62 @@
+"""Settings that have no effect, and numbers of negatives that are a mistake: each is told."""
+
+import pytest
+from configs import config_of
+
+from recbole_dsl.config.run_config import Config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"valid_metric_bigger": False}, "valid_metric_bigger: False is ignored: of MRR@10 the la"),
+        ({"split_shift": 0.5}, "split_shift is ignored: it is of split PS, and the split is RS"),
+        ({"benchmark_valid": 0.2}, "benchmark_valid is ignored: it is for benchmark_filename with"),
+        (
+            {"train_neg_sample_args": {"sample_num": 1}},
+            "SL is a softmax over a positive and its negatives, and .* gives it 1: results are wor",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_told(values, message):
+    config = config_of("MF_SL", **values)
+    assert len(config.warnings) == 1
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(config.warnings[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("MF_SL", {}),
+        ("MF_SL", {"valid_metric_bigger": True}),
+        ("MF_SL", {"split_shift": 0.5, "eval_args": {"split": {"PS": [0.7, 0.1, 0.2]}}}),
+        ("MF_SL", {"benchmark_valid": 0.2, "eval_args": {"split": {"RS": [0.8, 0.2]}}}),
+        ("MF_SL", {"train_neg_sample_args": {"sample_num": 16}}),
+        ("MF_SL", {"train_neg_sample_args": {"sample_num": "all"}}),
+        ("MF_BPR", {"train_neg_sample_args": {"sample_num": 1}}),
+        ("MF_InfoNCE", {"train_neg_sample_args": {"sample_num": 1}}),
+        ("BPR", {"train_neg_sample_args": {"sample_num": 100}}),
+    ],
+)
+def test_what_has_an_effect_is_not(model, values):
+    assert config_of(model, **values).warnings == []
+
+
+def test_a_number_of_negatives_for_all_models_that_reaches_recboles_is_told(tmp_path):
+    shared = {"train_neg_sample_args": {"sample_num": 1000}}
+    [warning] = Config("BPR", "ml-100k", shared=shared).warnings
+    assert "{sample_num: 1000} (command line, for all models) holds for BPR too" in warning
+    path = tmp_path / "a.yaml"
+    path.write_text("train_neg_sample_args: {sample_num: 1000}\n")
+    assert "holds for BPR too" in config_of("BPR", files=[str(path)]).warnings[0]
+    assert Config("MF_SL", "ml-100k", shared=shared).warnings == []
+
+
+def test_a_split_beside_files_that_are_one_is_told(checkerboard):
+    given = {
+        "benchmark_filename": ["train", "valid", "test"],
+        "eval_args": {"split": {"RS": [0.5, 0.2, 0.3]}},
+    }
+    [warning] = Config("MF_SL", checkerboard, config_dict=given).warnings
+    assert warning.startswith("eval_args: split is ignored: benchmark_filename")

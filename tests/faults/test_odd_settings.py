@@ -1,0 +1,21 @@
+"""A quick, repeatable share of the campaign of tests/support/odd_settings.py."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from odd_settings import MODELS, cases, outcome
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_odd_settings_are_accepted_or_refused_in_one_line(model):
+    @settings(
+        max_examples=10,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(drawn=cases(model))
+    def check(drawn):
+        assert outcome(model, drawn) in ("accepted", "refused")
+
+    check()
