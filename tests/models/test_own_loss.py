@@ -42,7 +42,7 @@ def test_runs_by_module_and_class_and_loads_again(hinge):
     margin = result["settings"]["margin"]
     assert margin["value"] == 0.3 and margin["from"].endswith("hinge.yaml")
     assert result["epochs"][1]["train_loss"] < result["epochs"][0]["train_loss"]
-    loaded = recbole_dsl.load(result["checkpoint"])
+    loaded = recbole_dsl.load(result["checkpoint"], model="LightGCN_hinge:HingeLoss")
     assert type(loaded.model.loss).__name__ == "HingeLoss"
 
 
