@@ -39,6 +39,7 @@ def test_the_one_command_is_recbole_dsl(wheel):
     assert text.split() == ["[console_scripts]", "recbole_dsl", "=", "recbole_dsl.__main__:main"]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_finds_its_property_files(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

@@ -107,7 +107,7 @@ class Schema:
         try:
             found = _of_type(kind, value, text)
         except NotOfType as error:
-            got = value if text is None else text if isinstance(value, str) else value
+            got = text if text is not None and isinstance(value, str) else value
             raise UsageError(
                 f"{_name(place)} must be {error}, got {shown(got)}{kind.hint(got)}"
             ) from error

@@ -141,7 +141,7 @@ def dsl_loss(
         from the competition on a slate of top competitors; normalisation in both; SL when both are
         off; the KL-DRO reading.
     Differs from source: the full text was not at hand. Ours are the forms: the sigmoid as hardness,
-        the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - mean c)), the
+        the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - c_0)), the
         clip, the geometric mean of tau, the stopped gradients and the defaults.
     Conventions: the positive is not in the denominator; mean over negatives; not multiplied
         by tau; one base tau, one temperature per example.

@@ -22,6 +22,7 @@ def _words(dataset, **settings):
     return [f"--{key}={json.dumps(v) if isinstance(v, list) else v}" for key, v in values.items()]
 
 
+@pytest.mark.slow
 def test_a_run_reports_its_epochs_and_leaves_its_result(checkerboard, tmp_path):
     words = _words(checkerboard, result_file=tmp_path / "r.json", checkpoint_dir=tmp_path)
     assert worker.main(["run", str(tmp_path), *words]) == 0

@@ -95,6 +95,7 @@ def _assert_equal(one, other):
         assert one == other
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # RecBole's LINE
 @pytest.mark.parametrize("model", MODELS)
 def test_a_stopped_run_that_goes_on_is_the_undisturbed_one(model, toy, own_folder):

@@ -95,6 +95,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where():
         run("MF_BPR", "ml-100k", config_dict={**QUICK_PAIR, "learning_rate": 1e30, "epochs": 5})
 
 
+@pytest.mark.slow
 def test_a_split_without_validation_tests_the_last_epoch():
     settings = {**QUICK_PAIR, "epochs": 2, "eval_args": {"split": {"RS": [0.8, 0.0, 0.2]}}}
     result = run("MF_SL", "ml-100k", config_dict=settings)
@@ -150,6 +151,7 @@ def test_what_is_asked_of_a_run_reaches_its_processes(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_each_validation_is_reported_and_may_end_the_run():
     seen = []
 

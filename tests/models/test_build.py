@@ -6,6 +6,7 @@ from recbole_dsl.data import pipeline
 from recbole_dsl.models.build import build_model
 
 
+@pytest.mark.slow
 def test_a_model_of_recboles_that_cannot_be_built_is_one_line():
     config = config_of("SASRec", train_neg_sample_args=None, n_heads=3, state="ERROR")
     train = pipeline.split_dataset(config, pipeline.load_dataset(config)).train._dataset

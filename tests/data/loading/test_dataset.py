@@ -129,6 +129,7 @@ def movielens(own_folder):
     return "ml"
 
 
+@pytest.mark.slow
 def test_ml_100k_is_loaded_and_split_as_recbole_does_it(monkeypatch):
     assert_same(Config("MF_SL", "ml-100k", config_dict={"state": "ERROR"}), monkeypatch)
 

@@ -44,6 +44,7 @@ def _plain(value):
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_DSL", "MF_AdapTau", "MF_SLatK", "MF_AdvInfoNCE"])
 def test_metrics_and_weights_are_those_of_a_run_without(toy, model):
     settings = {**SETTINGS, **OF_MODEL.get(model, {})}
@@ -80,6 +81,7 @@ def test_a_run_writes_numbers_into_its_result_and_a_page_beside_it(toy, own_fold
     assert "Diagnostics: out/MF_DSL-0.1.diagnostics.html" in log
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_diagnosed_also_without_a_test_set_or_a_checkpoint(toy, monkeypatch):
     falling = iter((0.5, 0.4))
     settings = {**SETTINGS, "diagnostics": True, "eval_args": {"split": {"RS": [0.8, 0.2, 0.0]}}}

@@ -80,6 +80,7 @@ def test_groups_add_up_to_the_overall_metrics_on_every_path(model, settings):
                 assert mean == pytest.approx(overall[f"{metric}@{k}"], abs=1e-12), metric
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["MF_SL", "BPR"])
 def test_one_group_of_all_items_has_the_overall_recall_and_hit(model):
     report, overall, (*_, test) = measured(model, {"item_popularity": 1})

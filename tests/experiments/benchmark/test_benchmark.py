@@ -137,6 +137,7 @@ def test_a_signal_loses_only_the_runs_in_flight_and_ends_them(number, code, tiny
     assert [record["label"] for record in _records()] == ["EASE"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_recorded_the_others_go_on_and_it_is_retried_when_asked(
     tiny, own_folder, capsys, monkeypatch
 ):

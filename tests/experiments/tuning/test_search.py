@@ -240,6 +240,7 @@ def test_another_study_in_the_same_place_is_refused_in_one_line(board, runs, cha
     assert len(runs) == 1
 
 
+@pytest.mark.slow
 def test_two_studies_share_a_storage_under_two_names(board):
     for name in ("one", "two"):
         found = tune(**board, sampler="random", trials=2, study=name, storage="s.log",
@@ -247,6 +248,7 @@ def test_two_studies_share_a_storage_under_two_names(board):
         assert found["trials"]["complete"] == 2
 
 
+@pytest.mark.slow
 def test_where_a_run_computes_does_not_tie_a_study(board):
     tune(**board, sampler="random", trials=1, tested=False)
     board["config_dict"]["checkpoint_dir"] = "elsewhere"
