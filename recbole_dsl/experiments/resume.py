@@ -21,13 +21,14 @@ from recbole_dsl.training import last_checkpoint, plain_data, run_lock
 from recbole_dsl.training.trainer import can_be_resumed
 
 # Settings that change no number of a run, or of which something else is compared: the device and
-# the number of processes as they come out, the data by content.
+# the number of processes as they come out, the data by content. The command line's --model and
+# --dataset are settings too, those of recbole_dsl.run are not.
 _NOT_COMPARED = frozenset(
     {
-        "cache_dir", "checkpoint_dir", "checkpoint_every", "data_path", "dataset_cache", "device",
-        "gpu_id", "group_offset", "ip", "log_wandb", "nproc", "port", "result_file",
-        "save_dataloaders", "save_dataset", "show_progress", "state", "strict_config", "use_gpu",
-        "wandb_project", "world_size",
+        "cache_dir", "checkpoint_dir", "checkpoint_every", "data_path", "dataset", "dataset_cache",
+        "device", "gpu_id", "group_offset", "ip", "log_wandb", "model", "nproc", "port",
+        "result_file", "save_dataloaders", "save_dataset", "show_progress", "state",
+        "strict_config", "use_gpu", "wandb_project", "world_size",
     }
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from quick import SCRIPT
 
+from recbole_dsl.cli import run as command
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.experiments.load_checkpoint import load
 from recbole_dsl.experiments.single_run import run
@@ -157,6 +158,16 @@ def test_other_settings_and_other_data_are_refused_and_named(toy, own_folder):
     file.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
     with pytest.raises(UsageError, match="other data: the rows of train, the rows of valid"):
         _run("MF_Talos", resume=True)
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_with_a_run_of_python(toy, own_folder):
+    whole = _run("MF_Talos", checkpoint_every=0)
+    last = _run("MF_Talos", stop_at=3)
+    words = [f"--{key}={value}" for key, value in {**QUICK, **MODELS["MF_Talos"]}.items()]
+    words += ["-m", "MF_Talos", "-d", "toy", "--result_file=r.json", f"--resume={last}"]
+    assert command.COMMAND.run(words) == 0
+    assert_same(json.loads(Path("r.json").read_text()), whole)
 
 
 def test_where_there_is_nothing_to_resume_the_run_starts_anew_and_says_so(toy, own_folder, caplog):

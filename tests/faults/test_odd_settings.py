@@ -1,8 +1,8 @@
-"""A quick, repeatable share of the campaign of tests/support/odd_settings.py."""
+"""A quick, repeatable share of the campaign of campaign.py."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from odd_settings import MODELS, cases, outcome
+from odd_settings import MODELS, drawn_settings, outcome
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -14,7 +14,7 @@ def test_odd_settings_are_accepted_or_refused_in_one_line(model):
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(drawn=cases(model))
+    @given(drawn=drawn_settings(model))
     def check(drawn):
         assert outcome(model, drawn) in ("accepted", "refused")
 

@@ -1,17 +1,14 @@
-"""Odd values for every setting, and what becomes of them: a campaign without any training.
+"""Odd values for every setting, from a dict or the command line: accepted, or refused in one line.
 
-``python tests/support/odd_settings.py [CASES]`` prints how many cases ended how (2,000 by default).
-A case is one to three settings of a model with a drawn value each, from a dict or from the command
-line. It is accepted, or refused in one line; anything else is a fault.
+A case is one to three settings of a model with a drawn value each. Nothing is trained.
 """
 
-import collections
 import json
 import os
-import sys
 import tempfile
 import traceback
 
+import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -25,8 +22,6 @@ MODELS = {
     "BPR": {},
     "SASRec": {"train_neg_sample_args": None},
 }
-
-OUTCOMES = ("accepted", "refused", "fault")
 
 _NUMBERS = st.one_of(
     st.sampled_from([-1, 0, 1, 2, 10, 0.0, -0.5, 0.5, 1.5, 1e308, -1e308, 1e-320, 2**31, 2**63]),
@@ -72,7 +67,7 @@ def places(model):
     return sorted(known | {(*path, "rating") for path in maps} | {("dataset",), ("model",)})
 
 
-def cases(model):
+def drawn_settings(model):
     """A strategy: (words of the command line, settings of the dict)."""
     once = st.tuples(st.sampled_from(places(model)), st.one_of(_ODD, _PLAUSIBLE), st.booleans())
     several = st.lists(once, min_size=2, max_size=3, unique_by=lambda case: case[0][0])
@@ -119,45 +114,40 @@ def _text(value):
         return "9" * 5000
 
 
-def campaign(n_cases):
-    """Run cases, as many of each model: (Counter of outcomes by model, fault -> an example)."""
-    counts = {model: collections.Counter() for model in MODELS}
-    examples = {}
-    for model, count in counts.items():
-        checked = settings(
-            max_examples=n_cases // len(MODELS),
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate],
-        )
-
-        @checked
-        @given(drawn=cases(model))
-        def one(drawn, model, count):
-            try:
-                count[outcome(model, drawn)] += 1
-            except Exception as error:  # whatever it is, it is a fault
-                count["fault"] += 1
-                line = traceback.extract_tb(error.__traceback__)[-1]
-                kind = f"{type(error).__name__} at {os.path.basename(line.filename)}:{line.lineno}"
-                examples.setdefault(kind, (model, drawn, str(error)[:300]))
-
-        one(model=model, count=count)
-    return counts, examples
-
-
-def main(n_cases):
-    """Run the campaign and print it; 1 where there was a fault."""
+def cases(number, seed):
+    """(model, outcome, example) of so many cases, as many of each model."""
+    here, found = os.getcwd(), []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        counts, examples = campaign(n_cases)
-    for name, outcomes in {**counts, "all": sum(counts.values(), collections.Counter())}.items():
-        print(f"{name:14}", *(f"{outcomes[kind]:6} {kind}" for kind in OUTCOMES))
-    for kind, (model, drawn, message) in examples.items():
-        print(f"{kind}: {message}\n  {model}: {drawn}")
-    return 1 if examples else 0
+        try:
+            for at, model in enumerate(MODELS):
+                share = number // len(MODELS) + (at < number % len(MODELS))
+                found += _of_model(model, share, seed)
+        finally:
+            os.chdir(here)
+    return found
 
 
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000))
+def _of_model(model, number, seed):
+    found = []
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=number,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(drawn=drawn_settings(model))
+    def one(drawn):
+        try:
+            result, detail = outcome(model, drawn), ""
+        except Exception as error:  # whatever it is, it is a fault
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            result = f"{type(error).__name__} at {os.path.basename(line.filename)}:{line.lineno}"
+            detail = str(error)[:300]
+        found.append((model, result, f"{drawn}: {detail}"))
+
+    one()
+    return found
