@@ -1,6 +1,6 @@
 """Odd settings, changed files, kills and altered checkpoints, many of each, counted by outcome.
 
-    python tests/faults/campaign.py            # 2,000, 400, 102 and 200 cases; about an hour
+    python tests/faults/campaign.py            # 2,000, 400, 110 and 200 cases; about an hour
     python tests/faults/campaign.py --kinds=files --files=5000 --seed=7
 
 Accepted: what the case says was done, and is checked (rows, weights and results against a second
@@ -27,7 +27,7 @@ sys.path.append(str(HERE.parent / "performance"))  # where measuring.py is
 GENERATORS = {
     "settings": (odd_settings.cases, 2000),
     "files": (file_cases.cases, 400),
-    "kills": (kills.cases, 102),
+    "kills": (kills.cases, 110),
     "checkpoints": (altered_checkpoints.cases, 200),
 }
 FINE = ("accepted", "refused", "as undisturbed", "had ended")

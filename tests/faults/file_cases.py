@@ -1,4 +1,4 @@
-"""Runs and imports of changed files: refused in one line, or exactly what the files say."""
+"""Runs, imports and splits of changed files: refused in one line, or what the files say."""
 
 import collections
 import json
@@ -14,7 +14,7 @@ from child import contents, fault_of, in_child
 from odd_files import changed, shop, table
 from plain_reading import Unreadable
 
-from recbole_dsl.cli import import_data, run
+from recbole_dsl.cli import import_data, run, split_data
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data import pipeline
 
@@ -29,11 +29,11 @@ _SETTINGS = {
 
 
 def cases(number: int, seed: int) -> Iterator[tuple[str, str, str]]:
-    """(what was done to the files, outcome, example) of so many cases; two of three are runs."""
+    """(what was done to the files, outcome, example) of so many cases; half of them are runs."""
     rng = random.Random(seed)
     for at in range(number):
         with tempfile.TemporaryDirectory() as folder:
-            case = _imported if at % 3 == 2 else _trained
+            case = (_trained, _imported, _trained, _split)[at % 4]
             change, outcome, detail = case(random.Random(rng.random()), Path(folder))
         yield change, outcome, detail
 
@@ -176,6 +176,31 @@ def _imported(rng: random.Random, folder: Path) -> tuple[str, str, str]:
         if [_values(row) for row in made.rows] != wanted:
             outcome, why = "wrong: rows", f"{len(made.rows)} rows of {len(wanted)}"
     return f"import: {change}", outcome, f"{why}; {ended.err[-300:]}"
+
+
+def _split(rng: random.Random, folder: Path) -> tuple[str, str, str]:
+    files = shop(rng)
+    files[".inter"], change = changed(rng, files[".inter"])
+    home = folder / "dataset" / "shop"
+    home.mkdir(parents=True)
+    for name, text in files.items():
+        (home / f"shop{name}").write_bytes(text)
+    before = contents(folder)
+    kind = rng.choice(["PS", "GT", "RS"])
+    words = ["--dataset=shop", "--output=made", f"--split={kind}"]
+    ended = in_child(lambda: split_data.COMMAND.run(words), folder)
+    wanted, why = _plain(lambda: plain_reading.atomic(files[".inter"]).rows)
+    outcome = _outcome(ended, before, folder, wanted is not None)
+    if outcome == "accepted":
+        made = folder / "dataset/made"
+        card = json.loads((made / "made.split.json").read_text())
+        parts = [plain_reading.atomic(path.read_bytes()) for path in made.glob("*.inter")]
+        found = collections.Counter(repr(row) for part in parts for row in part.rows)
+        lost = collections.Counter(map(repr, wanted)) - found
+        left_out = sum(n for reasons in card["left_out"].values() for n in reasons.values())
+        if found.total() + left_out != len(wanted) or lost.total() != left_out:
+            outcome, why = "wrong: rows", f"{found.total()} of {len(wanted)}, {left_out} left out"
+    return f"split: {change}", outcome, f"{why}; {kind}; {ended.err[-300:]}"
 
 
 def _table(text: bytes, separator: str, header: list[str]) -> list[list]:

@@ -117,10 +117,22 @@ def _no_half_file(folder: Path, reference: Reference) -> str | None:
     return None
 
 
-_RUN = ["run", "-m", "MF_SL", "-d", "shop", *_SETTINGS, _DRAWS, "--epochs=12", "--stopping_step=50",
-        "--checkpoint_every=1", "--result_file=result.json"]  # fmt: skip
+def _run(model: str, *words: str) -> Job:
+    """A run that keeps its state after every epoch, and goes on with the newest."""
+    given = ["run", "-m", model, "-d", "shop", *_SETTINGS, *words, "--epochs=12",
+             "--stopping_step=50", "--checkpoint_every=1", "--result_file=result.json"]  # fmt: skip
+    return Job(given, ["--resume"], lambda folder: _result(folder / "result.json"), _no_half_file)
+
+
 JOBS = {
-    "run": Job(_RUN, ["--resume"], lambda folder: _result(folder / "result.json"), _no_half_file),
+    "run LightGCN_DSL": _run("LightGCN_DSL", _DRAWS),
+    "run MF_AdvInfoNCE": _run(
+        "MF_AdvInfoNCE", _DRAWS, "--adversarial_start=1", "--adversarial_every=2"
+    ),
+    "run XSimGCL_SLatK": _run("XSimGCL_SLatK", _DRAWS),
+    "run MF_AdapTau": _run("MF_AdapTau", _DRAWS, "--warm_up_epochs=2"),
+    "run MF_Talos --nproc=2": _run("MF_Talos", _DRAWS, "--nproc=2"),
+    "run BPR": _run("BPR"),
     "import": Job(
         ["import", "shop.csv", "--dataset=made"], ["--overwrite"], _datasets, _no_half_set
     ),
@@ -236,7 +248,8 @@ def _killed(process, number, to_group: bool, after: float) -> tuple[bool, str | 
     except subprocess.TimeoutExpired:
         return False, "hang", ""
     fault = "traceback" if "Traceback" in err else None
-    if process.returncode not in (0, 128 + number):
+    # Before its work begins and after it has ended, the system ends it: a shell says 128 + number.
+    if process.returncode not in (0, 128 + number, -number):
         fault = fault or f"exit code {process.returncode} after {number.name}"
     return False, fault, err
 

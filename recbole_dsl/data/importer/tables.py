@@ -95,7 +95,7 @@ class TextTable:
             raise UsageError(f"{path} is empty")
         self.sep = sep or next((s for s in _SNIFFED if s in first), ",")
         with self._readable() as lines:
-            names = next(filter(None, self._records(lines)))
+            names = next(filter(_is_row, self._records(lines)))
         self.first_line = [" ".join(name.split()) for name in names]
         numbers = [str(i) for i in range(1, len(names) + 1)]
         self.columns = self.first_line if header else numbers
@@ -153,9 +153,9 @@ class TextTable:
             records, line, seen = self._records(lines), 1, -int(self.header)
             with contextlib.suppress(csv.Error):
                 for record in records:
-                    if record and seen == row:
+                    if _is_row(record) and seen == row:
                         break
-                    seen += bool(record)
+                    seen += _is_row(record)
                     line = records.line_num + 1
         return f"{self.path}, line {line}"
 
@@ -167,7 +167,7 @@ class TextTable:
         """
         places, width, before = [self.columns.index(name) for name in names], len(self.columns), 0
         with self._readable() as lines:
-            records = filter(None, self._records(lines))  # an empty line is an empty record
+            records = filter(_is_row, self._records(lines))
             if self.header:
                 next(records)
             while rows := list(itertools.islice(records, CHUNK)):
@@ -184,6 +184,11 @@ class TextTable:
     def where(self, row: int) -> str:
         """File and line number of a row; rows count from 0, without the header."""
         return self._place(row)
+
+
+def _is_row(record: list[str]) -> bool:
+    """Whether a record is one: empty lines and lines of blanks are none, as in atomic files."""
+    return len(record) > 1 or bool(record and record[0].strip())
 
 
 class ParquetTable:

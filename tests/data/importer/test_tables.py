@@ -198,3 +198,13 @@ def test_pipes_are_refused_before_they_are_opened(name):
     assert_refused(message, name)
     assert_refused(message, train=write("t.csv", "user,item\na,b\n"), test=name)
     assert_refused(message.replace(name, "/dev/null"), "/dev/null")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "  \t "])
+def test_lines_of_blanks_are_no_rows(blank, own_folder):
+    write("mine.csv", f"{blank}\nuser_id,item_id\nu1,i1\n{blank}\nu2,i2\nu3\n{blank}\n")
+    with pytest.raises(UsageError, match=r"mine.csv, line 6: 1 fields"):
+        import_interactions("mine.csv", dataset="mine")
+    write("mine.csv", f"user_id,item_id\nu1,i1\n{blank}\nu2,i2\n{blank}\n")
+    import_interactions("mine.csv", dataset="mine")
+    assert lines()[1:] == ["u1\ti1", "u2\ti2"]
