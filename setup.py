@@ -42,7 +42,7 @@ setup(
         "tensorboard>=2.11.2",
         "texttable>=1.6.4",
         "psutil>=5.9",
-        "plotly>=5.10",
+        "plotly>=5.15",
         "tabulate>=0.9",
         "jinja2>=3.1.2",  # pandas writes LaTeX with it; torch brings it
     ],

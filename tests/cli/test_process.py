@@ -16,6 +16,7 @@ from recbole_dsl.cli.process import Stopped, signals_raised
 _SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 from recbole_dsl.cli.command import Command
 from recbole_dsl.common.files import write_atomically
 
