@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,12 +24,17 @@ def logged(config: Config) -> Iterator[None]:
     """Write RecBole's log while the block runs; in several processes, the main one writes it.
 
     RecBole's own call does nothing in a process whose root logger has a handler, so that a second
-    run would write into the first one's file. After a mistake of the user's, the file is removed.
+    run would write into the first one's file. After a mistake of the user's, the file is removed,
+    with what RecBole's trainer has made by then: TensorBoard's folder, which is named after the
+    log, and an empty checkpoint_dir.
 
     Raises:
         OSError: there can be no such file.
     """
-    missing = [path for path in (Path("log") / config["model"], Path("log")) if not path.exists()]
+    folders = [Path("log") / config["model"], Path("log"), Path("log_tensorboard")]
+    checkpoints = Path(config["checkpoint_dir"])
+    folders += [checkpoints, *checkpoints.parents]
+    missing = [path for path in folders if not path.exists()]
     handlers = _handlers(config)
     for handler in handlers:
         if isinstance(handler, logging.FileHandler):
@@ -45,7 +51,9 @@ def logged(config: Config) -> Iterator[None]:
             with contextlib.suppress(OSError):  # a full disk, which has been said
                 handler.close()
             if isinstance(handler, logging.FileHandler) and not kept:
-                Path(handler.baseFilename).unlink(missing_ok=True)
+                log = Path(handler.baseFilename)
+                log.unlink(missing_ok=True)
+                shutil.rmtree(Path("log_tensorboard") / log.stem, ignore_errors=True)
         for path in () if kept else missing:
             with contextlib.suppress(OSError):
                 path.rmdir()

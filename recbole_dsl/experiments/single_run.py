@@ -1,5 +1,6 @@
 """One run, from settings to result: what ``recbole.quick_start`` does, without ray."""
 
+import contextlib
 import logging
 import math
 import os
@@ -107,7 +108,9 @@ def _run(
     """:func:`run` in this process."""
     started = time.perf_counter()
     prepared = _prepare(config, tested=tested)
-    with state_kept(config, prepared.data, prepared.trainer, resumed, saved=saved):
+    trainer = prepared.trainer
+    kept = state_kept(config, prepared.data, trainer, resumed, saved=saved)
+    with contextlib.closing(trainer.tensorboard), kept:
         fitted = _fit(prepared, saved=saved, after_validation=after_validation)
         return _report(prepared, fitted, saved=saved, tested=tested, started=started)
 
@@ -209,13 +212,10 @@ def _fit(
     config, data, trainer = prepared.config, prepared.data, prepared.trainer
     show_progress = config["show_progress"] and sys.stderr.isatty() and distributed.world().main
     callback = {} if after_validation is None else {"callback_fn": after_validation}
-    try:
-        best_score, _ = trainer.fit(
-            data.train, data.valid, saved=saved, show_progress=show_progress, **callback
-        )
-        tests, by_user = _test(prepared, load_best_model=saved, show_progress=show_progress)
-    finally:
-        trainer.tensorboard.close()
+    best_score, _ = trainer.fit(
+        data.train, data.valid, saved=saved, show_progress=show_progress, **callback
+    )
+    tests, by_user = _test(prepared, load_best_model=saved, show_progress=show_progress)
     return Fitted(best_score, tests, by_user)
 
 

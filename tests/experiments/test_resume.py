@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from child import contents
 from quick import SCRIPT
 
 from recbole_dsl.cli import run as command
@@ -156,8 +157,10 @@ def test_other_settings_and_other_data_are_refused_and_named(toy, own_folder):
         _run("MF_Talos", resume=True)
     lines = before.splitlines()
     file.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
+    before = contents(own_folder)
     with pytest.raises(UsageError, match="other data: the rows of train, the rows of valid"):
-        _run("MF_Talos", resume=True)
+        _run("MF_Talos", resume=str(last), checkpoint_dir="a/b")
+    assert contents(own_folder) == before
 
 
 @pytest.mark.slow
