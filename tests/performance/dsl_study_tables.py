@@ -90,7 +90,8 @@ def percent(gain):
 def _p(value):
     if value is None:
         return ""
-    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {stars(value)}".rstrip()
+    marks = stars(value).replace("*", r"\*")  # as Markdown shows them
+    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {marks}".rstrip()
 
 
 # Tables ------------------------------------------------------------------------------------------
