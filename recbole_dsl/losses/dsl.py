@@ -12,13 +12,17 @@ from recbole_dsl.common.validation import (
     check_finite,
     check_positive,
 )
-from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.losses.adaptau import WARM_UP_GAP, global_temperature, mean_gap
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
 from recbole_dsl.losses.dsl_scales import DSLForm, dsl_scales
+from recbole_dsl.losses.effective_negatives import ScoreSample, temperature_of_share
 from recbole_dsl.losses.log_sum_exp import log_mean_exp
 
 CENTRES = ("batch", "running")
+TAUS = ("given", "effective_share", "score_gap")
+_WARM_UP = 10  # epochs with Adap-tau's first gap, before the model's own is trusted
 _KEPT = 0.99  # share of the running centre that a batch leaves
 
 
@@ -102,12 +106,19 @@ class DSLLoss(RowLoss):
     With ``centre: running``, the intensity around which temperatures spread is a running mean over
     the batches, of which each weighs 1 %, in place of this batch's: an example's temperature
     depends less on which others are in its batch, and the geometric mean of a batch is not tau.
+
+    With ``base_tau`` other than ``given``, tau is set before each epoch. ``effective_share``: so
+    that at tau the share of that name of the negatives is effective
+    (:func:`recbole_dsl.losses.effective_negatives.effective_share`). ``score_gap``: by Adap-tau's
+    closed form, :func:`recbole_dsl.losses.adaptau.global_temperature`, with a gap of 0.7 in the
+    first 10 epochs, then the model's own; where that is not above 0 the last temperature stays.
     """
 
     paper = "arXiv 2602.07206"
     inputs = ("pos", "neg", "item_similarity")
     ignores_minus_inf = True
     intensity_sum: torch.Tensor
+    current_tau: torch.Tensor
 
     def __init__(
         self,
@@ -122,19 +133,59 @@ class DSLLoss(RowLoss):
         hardness: str = "sigmoid",
         intensity: str = "mean",
         centre: str = "batch",
+        base_tau: str = "given",
+        effective_share: float = 0.5,
     ) -> None:
         options = _checked(tau, alpha, beta, gamma, slate_size, clip)
         check_choice("centre", centre, CENTRES)
+        check_choice("base_tau", base_tau, TAUS)
+        check_finite("effective_share", effective_share)
+        if not 0 < effective_share < 1:
+            raise ValueError(f"effective_share must be in (0, 1), got {effective_share!r}")
         form = DSLForm(positive_factor, hardness, intensity)
         form.check()
         super().__init__(
             **options, positive_factor=positive_factor, hardness=hardness, intensity=intensity,
-            centre=centre,
+            centre=centre, base_tau=base_tau, effective_share=effective_share,
         )  # fmt: skip
         if centre == "running":
             self.register_buffer("intensity_sum", torch.zeros(2))  # weighted sum, and weights
             form = form._replace(centre=self._running)
         self._of_row = {**options, "form": form}
+        if base_tau != "given":
+            self.register_buffer("current_tau", torch.tensor(tau, dtype=torch.float64))
+            take: Any = self.register_load_state_dict_post_hook  # torch has no types here
+            take(lambda module, _: module._take_tau())
+
+    @property
+    def tau(self) -> float:
+        """The base temperature as it is now."""
+        now: float = self._of_row["tau"]
+        return now
+
+    def _take_tau(self) -> None:
+        # As a number, so that no training step waits for a GPU to tell it.
+        self._of_row["tau"] = float(self.current_tau)
+
+    def prepare(self, data: TrainingRows) -> None:
+        if self.options["base_tau"] == "effective_share":
+            self._sample = ScoreSample(data)
+        elif self.options["base_tau"] == "score_gap":  # row 0 of both tables is padding
+            sizes = dict(n_users=data.n_users - 1, n_items=data.n_items - 1)
+            self._sizes = {**sizes, "n_rows": len(data.users)}
+            global_temperature(WARM_UP_GAP, **self._sizes)  # refuses data that it does not fit
+
+    def begin_epoch(self, epoch: int, view: ModelView) -> None:
+        if self.options["base_tau"] == "given":
+            return
+        if self.options["base_tau"] == "effective_share":
+            share = self.options["effective_share"]
+            self.current_tau.fill_(temperature_of_share(self._sample.scores(view), share))
+        else:
+            gap = WARM_UP_GAP if epoch < _WARM_UP else mean_gap(view)
+            if gap > 0:
+                self.current_tau.fill_(global_temperature(gap, **self._sizes))
+        self._take_tau()
 
     def _running(self, intensity: torch.Tensor) -> torch.Tensor:
         """The running mean of the intensity, of which this batch is a part in training."""
