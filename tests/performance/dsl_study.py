@@ -12,9 +12,10 @@ needed (splits by popularity, the rows of the trials) is written beside them.
    tested once. The i.i.d. selection is for the i.i.d. test, the shifted one for the shifted test.
 
 A trial stops when neither validation set has gained for five epochs. Parts: (a) MF on shifted sets,
-(b) MF on i.i.d. sets, (c) graph backbones around MF's choice, (d) PSL and SL@K. The most important
-runs come first. Each finished run is a line of dsl_study.jsonl; a second call does what is missing,
-and --minutes=0 writes the page alone. NDCG@20 of each user of a final run is in dsl_study_users.
+(b) MF on i.i.d. sets, (c) graph backbones around MF's choice, (d) PSL and SL@K, (e) forms of DSL,
+on validation alone, (f) one of these forms, tested. The most important runs come first. Each
+finished run is a line of dsl_study.jsonl; a second call does what is missing, and --minutes=0
+writes the page alone. NDCG@20 of each user of a final run is in dsl_study_users.
 """
 
 import argparse

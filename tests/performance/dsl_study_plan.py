@@ -25,10 +25,17 @@ BSL, TALOS, PSL, SLATK = "BSL", "Talos", "PSL", "SLatK"
 LOSSES = (SL, DSL, KAPPA, TEMPERATURE, BSL, TALOS, PSL, SLATK)
 RIVALS = (BSL, TALOS, PSL, SLATK)  # of other papers
 
+# Forms of DSL that are ours: DSL's own trials with something changed.
+FACTOR, HARDNESS, ENTROPY = "DSL, positive factor", "DSL, score as hardness", "DSL, entropy"
+CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by gap"
+FORMS = (FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
+TESTED_FORM = FACTOR  # which one gets final runs: a choice from validation alone
+
 LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 # Share of the trials in which it is off, and the range of the others.
 ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
 SLATE, TAU_RATIO, TAU_WEIGHT = (5, 100), (0.5, 2.0), (0.5, 3.0)
+POSITIVE_FACTOR, EFFECTIVE_SHARE = (0.8, 1.6), (0.1, 0.9)
 # Around MF's choice: factor of tau and distance of beta and gamma, either way.
 NEAR_TAU, NEAR_BETA, NEAR_GAMMA = 1.5, 1.5, 0.4
 
@@ -54,17 +61,19 @@ def settings_of(loss, point):
     """The settings of a loss at a point of the unit cube.
 
     Args:
-        loss: one of :data:`LOSSES`. point: (8,) learning rate, tau, alpha, beta, gamma, K, the
-            other option of BSL and SLatK, and one that is not used.
+        loss: one of :data:`LOSSES` or :data:`FORMS`.
+        point: (8,) learning rate, tau, alpha, beta, gamma, K, the other option of BSL, SLatK and
+            the positive factor, and one that is not used.
     """
     rate, tau, alpha, beta, gamma, slate, own, _ = point
     tau = _log_between(tau, *TAU)
     settings = {"learning_rate": _log_between(rate, *LEARNING_RATE), "tau": tau}
-    if loss in (DSL, KAPPA, TEMPERATURE):
+    if loss.split(",")[0] == DSL:
         settings["alpha"] = 0.0 if loss == TEMPERATURE else _off_or_between(alpha, *ALPHA)
         settings["beta"] = 0.0 if loss == TEMPERATURE else _off_or_between(beta, *BETA)
         settings["gamma"] = 0.0 if loss == KAPPA else _off_or_between(gamma, *GAMMA)
         settings["slate_size"] = round(_log_between(slate, *SLATE))
+        settings |= _changes(loss, point)
     elif loss == BSL:
         settings["tau_neg"] = settings.pop("tau")
         settings["tau_pos"] = float(f"{tau * _log_between(own, *TAU_RATIO):.4g}")
@@ -73,6 +82,22 @@ def settings_of(loss, point):
     elif loss == SLATK:
         settings["tau_weight"] = _log_between(own, *TAU_WEIGHT)
     return settings
+
+
+def _changes(form, point):
+    """What a form of DSL changes in DSL's trial at a point; nothing for those of LOSSES."""
+    _, tau, _, _, _, _, own, _ = point
+    low, high = EFFECTIVE_SHARE
+    return {
+        FACTOR: {"positive_factor": _log_between(own, *POSITIVE_FACTOR)},
+        HARDNESS: {"hardness": "score"},
+        ENTROPY: {"intensity": "entropy"},
+        CENTRE: {"centre": "running"},
+        # A share in place of tau, in the same order.
+        SHARE: {"base_tau": "effective_share",
+                "effective_share": round(low + (high - low) * tau, 3)},
+        GAP: {"base_tau": "score_gap"},
+    }.get(form, {})  # fmt: skip
 
 
 def settings_around(choice, point):
@@ -107,8 +132,8 @@ class Step(NamedTuple):
     """A part of the work: a cell's trials, or its final runs by one selection.
 
     Attributes:
-        part: a, b, c or d. cell: what. selection: "iid" or "popularity", the validation that
-            chooses; None: the trials.
+        part: one of :data:`PARTS`. cell: what.
+        selection: "iid" or "popularity", the validation that chooses; None: the trials.
     """
 
     part: str
@@ -122,12 +147,16 @@ _OF_GRAPHS = (
     "amazon2014-health", "amazon2014-electronic", "amazon2014-electronic-popularity",
     "amazon2014-cd-popularity",
 )  # fmt: skip
-PARTS = ("a", "b", "c", "d")
+_OF_FORMS = (
+    "amazon2014-health-ps", "amazon2014-electronic-popularity", "ml-100k-ps", "amazon2014-health",
+)  # fmt: skip
+PARTS = ("a", "b", "c", "d", "e", "f")
 
 
 def steps(parts=PARTS):
     """All work, the most important first.
 
+    In part e the forms of DSL have trials and no final runs, which part f has for one of them.
     In part a the pairs (SL, DSL), then the ablations, then BSL and Talos, on all shifted sets; then
     what a selection that does not know of the shift would have chosen for the shifted test.
     """
@@ -136,12 +165,16 @@ def steps(parts=PARTS):
         "b": [(_OTHERS, MF, pair) for pair in ((SL, DSL), (KAPPA, TEMPERATURE), (BSL, TALOS))],
         "c": [(_OF_GRAPHS, backbone, (SL, DSL)) for backbone in (LIGHTGCN, XSIMGCL)],
         "d": [(_SHIFTED + _OTHERS, MF, (PSL, SLATK))],
+        "e": [(_OF_FORMS, MF, (form,)) for form in FORMS],
+        "f": [(_SHIFTED + _OTHERS, MF, (TESTED_FORM,))],
     }
     for part in parts:
         unaware = []
         for datasets, backbone, losses in grid[part]:
             for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
                 yield Step(part, cell, None)
+                if part == "e":  # validation alone
+                    continue
                 tests = DATA[cell.dataset].tests
                 yield from (Step(part, cell, test) for test in tests)
                 if IID not in tests and backbone == MF:

@@ -8,13 +8,16 @@ from dsl_study_comparison import corrected, gain, result
 from dsl_study_data import DATA, IID, POPULARITY
 from dsl_study_plan import (
     DSL,
+    FORMS,
     KAPPA,
     LIGHTGCN,
     LOSSES,
+    METRIC,
     MF,
     RIVALS,
     SL,
     TEMPERATURE,
+    TESTED_FORM,
     XSIMGCL,
     Cell,
     budget,
@@ -136,16 +139,37 @@ def main_table(study, selection_of=own):
 
 
 def ablation_table(study):
-    """Each branch of DSL alone, and both, over SL."""
-    lines = []
+    """Each branch of DSL alone, both, and the form that is tested, over SL."""
+    losses, lines = (KAPPA, TEMPERATURE, DSL, TESTED_FORM), []
     for name, backbone, *where in study.tests(own):
-        gains = [
-            study.gain(Cell(name, backbone, loss), SL, *where) for loss in (KAPPA, TEMPERATURE, DSL)
-        ]
+        gains = [study.gain(Cell(name, backbone, loss), SL, *where) for loss in losses]
         if backbone == MF:
             sl = study.result(Cell(name, backbone, SL), *where)
             lines.append([name, TEST_NAMES[where[1]], _shown(sl), *map(percent, gains)])
-    return markdown_table(["data", "test", SL, KAPPA, TEMPERATURE, DSL], lines)
+    return markdown_table(["data", "test", SL, *losses], lines)
+
+
+def forms_table(study):
+    """The best of each form's trials on validation, over the best of DSL's; no test is read."""
+    lines = []
+    for name in DATA:
+        for kind in (IID, POPULARITY):
+            best = {
+                loss: _best_on_validation(study, Cell(name, MF, loss), kind)
+                for loss in (DSL, *FORMS)
+            }
+            if best[DSL] is not None and any(best[form] is not None for form in FORMS):
+                cells = [
+                    "" if best[form] is None else f"{100 * (best[form] / best[DSL] - 1):+.1f} %"
+                    for form in FORMS
+                ]
+                lines.append([name, TEST_NAMES[kind], f"{best[DSL]:.4f}", *cells])
+    return markdown_table(["data", "validation", DSL, *FORMS], lines)
+
+
+def _best_on_validation(study, cell, kind):
+    best = chosen(study.runs, cell, kind)
+    return None if best is None else best["valid"][kind][METRIC]
 
 
 def losses_table(study):
@@ -154,7 +178,7 @@ def losses_table(study):
     for backbone in BACKBONES:
         for name, data in DATA.items():
             for test in data.tests:
-                for loss in LOSSES:
+                for loss in (*LOSSES, TESTED_FORM):
                     cell = Cell(name, backbone, loss)
                     found = study.result(cell, test, test)
                     if found is not None:
@@ -162,7 +186,7 @@ def losses_table(study):
                         lines.append(
                             [
                                 name, backbone, TEST_NAMES[test], loss,
-                                ", ".join(f"{k} {v:g}" for k, v in best["settings"].items()),
+                                ", ".join(f"{k} {v}" for k, v in best["settings"].items()),
                                 best["valid"][test]["best_epoch"] + 1,
                                 f"{best['valid'][test]['ndcg@20']:.4f}", found.shown(),
                                 found.shown("recall@20"), len(found.runs),

@@ -62,6 +62,26 @@ def test_the_ablations_are_dsls_own_trials_with_a_branch_off():
             assert plan.settings_of(loss, point) == {**settings, **changed}
 
 
+def test_forms_are_dsls_own_trials_with_something_changed():
+    changed = {form: set() for form in plan.FORMS}
+    for point in plan.points(64):
+        settings = plan.settings_of(DSL, point)
+        for form in plan.FORMS:
+            found = plan.settings_of(form, point)
+            changed[form] |= set(found) - set(settings)
+            assert settings == {key: found[key] for key in settings}
+    assert list(changed.values()) == [
+        {"positive_factor"}, {"base_tau", "effective_share"}, {"hardness"}, {"intensity"},
+        {"centre"}, {"base_tau"},
+    ]  # fmt: skip
+
+
+def test_forms_have_no_final_runs_but_the_one_that_is_tested():
+    assert all(step.selection is None for step in plan.steps(["e"]))
+    tested = [step.cell.loss for step in plan.steps(["f"]) if step.selection is not None]
+    assert set(tested) == {plan.TESTED_FORM}
+
+
 def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
     found = [plan.settings_of(DSL, point) for point in plan.points(64)]
     for name, (off, low, high) in (
@@ -73,7 +93,7 @@ def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
         assert high >= max(values) > high - 0.1 * (high - low)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*LOSSES, *plan.FORMS])
 def test_a_run_takes_the_settings(loss):
     job = plan.trial_jobs(Runs(), Cell("ml-100k-rs", MF, loss))[2]
     values = {**training._values(job, "data"), "data_path": "dataset"}
@@ -182,6 +202,7 @@ def test_parts_are_those_of_the_study_in_their_order():
     graphs = {(step.cell.backbone, step.cell.loss) for step in steps if step.part == "c"}
     assert graphs == {(b, loss) for b in (plan.LIGHTGCN, plan.XSIMGCL) for loss in (SL, DSL)}
     assert {step.cell.loss for step in steps if step.part == "d"} == {plan.PSL, plan.SLATK}
+    assert {step.cell.loss for step in steps if step.part == "e"} == set(plan.FORMS)
 
 
 def test_each_selection_has_its_own_trial_and_epoch_and_equal_choices_share_their_runs(store):
@@ -284,6 +305,18 @@ def test_the_page_says_where_dsl_wins_and_where_it_does_not(runs, store):
     table = tables.main_table(tables.Study(runs, store))
     row = next(line for line in table if line.startswith(f"| {SHIFTED} | MF | popularity"))
     assert "| BSL 0.0" in row and row.count(r"< 0.001 \*\*\*") == 3
+
+
+def test_forms_are_compared_on_validation(runs, store, monkeypatch):
+    monkeypatch.setitem(QUALITY, plan.FACTOR, {IID: 0.11, POPULARITY: 0.054})
+    fill(runs, store, [Cell(TWO, MF, plan.FACTOR)])
+    for row in runs.by_key.values():
+        row.pop("tests", None)
+    table = tables.forms_table(tables.Study(runs, store))
+    assert [line for line in table if TWO in line] == [
+        f"| {TWO} | i.i.d. | 0.1000 | +10.0 % |  |  |  |  |  |",
+        f"| {TWO} | popularity | 0.0600 | -10.0 % |  |  |  |  |  |",
+    ]
 
 
 def test_a_rival_ahead_of_dsl_is_named(runs, store, monkeypatch):
