@@ -1,8 +1,10 @@
 """dsl_study.py: equal budgets, selections that read no test row, numbers and page of any store."""
 
 import json
+import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import dsl_study
 import dsl_study_comparison as comparison
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from dsl_study_data import DATA, IID, POPULARITY, DataSet
 from dsl_study_plan import DSL, KAPPA, LOSSES, MF, SL, TEMPERATURE, Cell, Runs
+from recbole.utils import early_stopping
 
 from recbole_dsl.config.run_config import Config
 
@@ -358,6 +361,7 @@ def test_the_page_is_written_from_any_store(filled, runs, store, monkeypatch):
         assert "| SL; DSL | 12 | 12 | 0 |" in text
 
 
+@pytest.mark.slow
 def test_pictures_have_every_loss_and_parameter(runs, store):
     study = tables.Study(runs, store)
     drawn, height = pictures.front(study)
@@ -394,10 +398,31 @@ def test_only_what_is_missing_runs_and_a_failed_run_has_no_line(store, monkeypat
     assert "failed" in said.err and f"trial, {SHIFTED}, MF, SL, trial 3, iid 0.1000" in said.out
 
 
-def test_a_training_goes_on_while_either_validation_gains():
-    assert [training._gained(values) for values in ([0.1], [0.1, 0.1], [0.1, 0.2], [0.0])] == [
-        True, False, True, True,
-    ]  # fmt: skip
+def test_a_training_goes_on_while_either_validation_gains(monkeypatch):
+    """RecBole's early stopping on what it gets to see: the last gain is the shifted one's."""
+    scores = {IID: [1, 2, *[1] * 20], POPULARITY: [1, 1, 1, 3, *[2] * 20]}
+    trainer = object.__new__(training.TwoValidations)
+    trainer.recorder = SimpleNamespace(epochs_done=[])
+    trainer.eval_collector = trainer.evaluator = None
+    trainer.curves = {IID: [], POPULARITY: []}
+
+    def iid_epoch(self, loader, show_progress):
+        now = {"ndcg@20": scores[IID][len(self.recorder.epochs_done)]}
+        self.recorder.epochs_done.append({"valid": now})
+        return now["ndcg@20"], {}
+
+    monkeypatch.setattr(training.PairTrainer, "_valid_epoch", iid_epoch)
+    trainer.measure = lambda *_, **__: (
+        {"ndcg@20": scores[POPULARITY][len(trainer.curves[POPULARITY])]},
+        None,
+    )
+    best, waited, stop, epochs = -math.inf, 0, False, 0
+    while not stop:
+        score, _ = trainer._valid_epoch(None)
+        best, waited, stop, _ = early_stopping(score, best, waited, plan.PATIENCE)
+        epochs += 1
+    assert epochs == 4 + plan.PATIENCE + 1
+    assert [epoch["ndcg@20"] for epoch in trainer.curves[POPULARITY]] == scores[POPULARITY][:10]
 
 
 @pytest.fixture
