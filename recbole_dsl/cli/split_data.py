@@ -89,6 +89,14 @@ COMMAND = Command(
             read=as_value,
         ),
         Option(
+            "valid_shift",
+            "popularity of the validation rows of PS: 0 the data's own, 1 uniform over items, so "
+            "that what is chosen on validation knows that a shifted test is expected",
+            "SHARE",
+            "0.0",
+            read=as_value,
+        ),
+        Option(
             "test_sets",
             "iid, popularity (PS) or temporal (GT), or both: iid,popularity (default: the split's "
             "own)",

@@ -5,7 +5,7 @@ from typing import Any
 
 from recbole.evaluator import smaller_metrics
 
-from recbole_dsl.data.settings import split_of
+from recbole_dsl.data.settings import holds_out_validation, split_of
 
 
 def ignored_settings(values: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
@@ -15,7 +15,7 @@ def ignored_settings(values: Mapping[str, Any], given: Mapping[str, str]) -> lis
         values: all settings. given: those that the user gave -> where.
     """
     found = []
-    split, shares = split_of(values)
+    split, _ = split_of(values)
     files = values["benchmark_filename"]
     bigger = str(values["valid_metric"]).partition("@")[0].lower() not in smaller_metrics
     if "valid_metric_bigger" in given and values["valid_metric_bigger"] != bigger:
@@ -27,8 +27,7 @@ def ignored_settings(values: Mapping[str, Any], given: Mapping[str, str]) -> lis
         found.append(
             f"split_shift is ignored: it is of split PS, and the split is {files or split}"
         )
-    two_parts = len(files) == 2 if files else split in ("RS", "TS") and len(shares) == 2
-    if "benchmark_valid" in given and not two_parts:
+    if "benchmark_valid" in given and not holds_out_validation(values):
         found.append(
             "benchmark_valid is ignored: it is for benchmark_filename with two parts, [train, "
             f"test], and the split is {files or split}"

@@ -27,7 +27,8 @@ class Partition(NamedTuple):
     Attributes:
         parts: name -> RecBole dataset: train, valid, and test or one for each of several test sets.
         notes: how the rows were divided, as plain data: ``split`` and ``seed``; of our own splits
-            also ``test_sets``, ``reserved``, ``left_out``, and ``shift`` of PS.
+            also ``test_sets``, ``reserved``, ``left_out``, and ``shift`` and ``valid_shift`` of PS;
+            of validation rows held out of train ``valid_shift``, and ``reserved`` with a shift.
         added_noise: number of ``false_positives`` in train, and their ``seed``; None without any.
     """
 
@@ -53,14 +54,17 @@ def _by_recbole(config: Config, dataset: Dataset) -> Partition:
     train where these make only train and test."""
     with _seeded(config["split_seed"]):
         parts = dataset.build()
+    notes: dict[str, Any] = {}
     if len(parts) == 2:
-        parts = [*_hold_out(config, parts[0]), parts[1]]
+        held_out, notes = _hold_out(config, parts[0])
+        parts = [*held_out, parts[1]]
     names = settings.part_names(config)
     if len(parts) != len(names):
         raise ValueError(f"it makes {len(parts)} parts, not {len(names)}: {', '.join(names)}")
     files = config["benchmark_filename"]
     split = {"benchmark_filename": files} if files else config["eval_args"]["split"]
-    return Partition(dict(zip(names, parts, strict=True)), {"split": split, "seed": _seed(config)})
+    notes = {"split": split, "seed": _seed(config), **notes}
+    return Partition(dict(zip(names, parts, strict=True)), notes)
 
 
 def _seed(config: Config) -> int:
@@ -78,13 +82,28 @@ def _seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-def _hold_out(config: Config, train: Dataset) -> list[Dataset]:
-    """Train without a random share ``benchmark_valid`` of its rows, and those rows."""
-    rows = len(train)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(_seed(config)))
+def _hold_out(config: Config, train: Dataset) -> tuple[list[Dataset], dict[str, Any]]:
+    """Train without a share ``benchmark_valid`` of its rows, and those rows, drawn at random or by
+    ``valid_shift``; and notes on it."""
+    rows, shift = len(train), config["valid_shift"]
     n_valid = round(rows * config["benchmark_valid"])
-    valid, rest = order[:n_valid].sort().values, order[n_valid:].sort().values
-    return [take(train, index) for index in (rest, valid)]
+    notes: dict[str, Any] = {"valid_shift": shift}
+    if shift:
+        users, items = (train.inter_feat[field].numpy() for field in _ids(train))
+        drawn, notes["reserved"] = splitting.hold_out_shifted(
+            users, items, n_valid, seed=_seed(config), shift=shift
+        )
+        stays = np.ones(rows, bool)
+        stays[drawn] = False
+        valid, rest = torch.from_numpy(drawn), torch.from_numpy(np.flatnonzero(stays))
+    else:
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(_seed(config)))
+        valid, rest = order[:n_valid].sort().values, order[n_valid:].sort().values
+    return [take(train, index) for index in (rest, valid)], notes
+
+
+def _ids(dataset: Dataset) -> tuple[str, str]:
+    return dataset.uid_field, dataset.iid_field
 
 
 def _by_own_split(config: Config, dataset: Dataset) -> Partition:
@@ -94,13 +113,14 @@ def _by_own_split(config: Config, dataset: Dataset) -> Partition:
     seed = options.DEFAULT_SEED if config["split_seed"] is None else config["split_seed"]
     test_sets = options.resolve_test_sets(name, config["test_sets"])
     feat = dataset.inter_feat
-    users, items = (np.asarray(feat[field]) for field in (dataset.uid_field, dataset.iid_field))
+    users, items = (np.asarray(feat[field]) for field in _ids(dataset))
     notes = {"split": {name: list(ratios)}, "seed": seed, "test_sets": test_sets}
     if name == "PS":
-        notes["shift"] = config["split_shift"]
+        notes["shift"], notes["valid_shift"] = config["split_shift"], config["valid_shift"]
         split = splitting.popularity_split(
-            users, items, ratios, seed=seed, shift=config["split_shift"], test_sets=test_sets
-        )
+            users, items, ratios, seed=seed, shift=config["split_shift"],
+            valid_shift=config["valid_shift"], test_sets=test_sets,
+        )  # fmt: skip
     else:
         split = splitting.temporal_split(
             users, items, _times(dataset), ratios, seed=seed, test_sets=test_sets

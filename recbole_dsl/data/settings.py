@@ -13,11 +13,13 @@ from recbole_dsl.data.splitting.methods import part_names as names_of_own_split
 
 _RECBOLE_SPLITS = ("RS", "LS", "TS")
 # What decides about rows and masks, beside the settings that RecBole compares itself.
-_OF_THE_SPLIT = ("split_seed", "split_shift", "test_sets", "train_noise", "mask_at_test")
+_OF_THE_SPLIT = (
+    "split_seed", "split_shift", "valid_shift", "test_sets", "train_noise", "mask_at_test",
+)  # fmt: skip
 
 
 def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] | None:
-    """Check eval_args' split, split_seed, split_shift and test_sets.
+    """Check eval_args' split, split_seed, split_shift, valid_shift and test_sets.
 
     Returns:
         ``test_sets`` as a list, or None where it is not given.
@@ -25,7 +27,8 @@ def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] |
         UsageError: one of them is wrong, or does not go with another setting.
     """
     options.check_seed(values["split_seed"])
-    options.check_shift(values["split_shift"])
+    for shift in ("split_shift", "valid_shift"):
+        options.check_shift(shift, values[shift])
     name, ratios = split_of(values)
     given = values["test_sets"]
     if name is None:
@@ -47,6 +50,10 @@ def check_split(values: Mapping[str, Any], model_type: ModelType) -> list[str] |
             )
         if model_type == ModelType.SEQUENTIAL:
             raise UsageError(f"eval_args: split {name} is not for sequential models; use LS or TS")
+    files = values["benchmark_filename"]
+    held_out = values["benchmark_valid"] if holds_out_validation(values) else None
+    where = f"benchmark_filename {files}" if files else name
+    options.check_shifted_validation(values["valid_shift"], where, ratios, held_out)
     if len(test_sets) > 1 and (values["save_dataloaders"] or values["dataloaders_save_path"]):
         raise UsageError("save_dataloaders: RecBole stores one test set, and test_sets names two")
     return None if given is None else test_sets
@@ -83,6 +90,14 @@ def split_of(values: Mapping[str, Any]) -> tuple[Any, Any]:
     if not isinstance(split, dict) or len(split) != 1:
         return None, None
     return next(iter(split.items()))
+
+
+def holds_out_validation(values: Mapping[str, Any]) -> bool:
+    """Whether the split has train and test alone, so that ``benchmark_valid`` makes validation."""
+    if values["benchmark_filename"]:
+        return len(values["benchmark_filename"]) == 2
+    name, shares = split_of(values)
+    return name in ("RS", "TS") and len(shares) == 2
 
 
 def part_names(values: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,8 @@ from recbole_dsl.losses.dro import (
     robust_quantities,
     worst_case,
 )
-from recbole_dsl.losses.dsl import DSLLoss, dsl_loss, dsl_scales
+from recbole_dsl.losses.dsl import DSLLoss, dsl_loss
+from recbole_dsl.losses.dsl_scales import DSLForm, dsl_scales
 from recbole_dsl.losses.gbce import GBCELoss, gbce_loss
 from recbole_dsl.losses.infonce import InfoNCELoss, info_nce_corrected_loss, info_nce_loss
 from recbole_dsl.losses.llpauc import LLPAUCLoss, llpauc_loss
@@ -35,6 +36,7 @@ __all__ = [
     "BPRLoss",
     "BSLLoss",
     "CCLLoss",
+    "DSLForm",
     "DSLLoss",
     "DirectAULoss",
     "GBCELoss",

@@ -1,17 +1,29 @@
 """DSL: Dual-scale Softmax Loss, SL with weighted negatives and a temperature per example."""
 
-import math
 from typing import Any
 
 import torch
 
-from recbole_dsl.common.row_topk import row_topk
 from recbole_dsl.common.tensors import in_float32
-from recbole_dsl.common.validation import check_at_least, check_count, check_finite, check_positive
-from recbole_dsl.losses.base import RowLoss
+from recbole_dsl.common.validation import (
+    check_at_least,
+    check_choice,
+    check_count,
+    check_finite,
+    check_positive,
+)
+from recbole_dsl.losses.adaptau import WARM_UP_GAP, global_temperature, mean_gap
+from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
+from recbole_dsl.losses.dsl_scales import DSLForm, dsl_scales
+from recbole_dsl.losses.effective_negatives import ScoreSample, temperature_of_share
 from recbole_dsl.losses.log_sum_exp import log_mean_exp
+
+CENTRES = ("batch", "running")
+TAUS = ("given", "effective_share", "score_gap")
+_WARM_UP = 10  # epochs with Adap-tau's first gap, before the model's own is trusted
+_KEPT = 0.99  # share of the running centre that a batch leaves
 
 
 def _checked(
@@ -26,78 +38,6 @@ def _checked(
     return dict(tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip)
 
 
-def _centred(values: torch.Tensor, bound: float) -> torch.Tensor:
-    """(B,) values, shifted so that their mean is 0 once they are clipped to [-bound, bound]."""
-    low, high = values.min(), values.max()
-    for _ in range(40):  # bisection: the mean falls as the shift grows, and no step waits for a GPU
-        shift = (low + high) / 2
-        above = (values - shift).clamp(-bound, bound).mean() > 0
-        low, high = torch.where(above, shift, low), torch.where(above, high, shift)
-    return (values - shift).clamp(-bound, bound)
-
-
-def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
-    """Indices of the k largest of each row, (B, M) -> (B, k) in any order."""
-    search = row_topk if values.device.type == "cpu" else torch.topk
-    return search(values, k, sorted=False)[1]
-
-
-@torch.no_grad()
-def dsl_scales(
-    pos: torch.Tensor,
-    neg: torch.Tensor,
-    item_similarity: torch.Tensor,
-    *,
-    tau: float,
-    alpha: float,
-    beta: float,
-    gamma: float,
-    slate_size: int,
-    clip: float,
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    r"""The two scales of DSL for a batch: weights of the negatives, temperatures of the examples.
-
-    .. math::
-        h_{bj} &= \mathrm{sigmoid}(d_{bj}/\tau) \qquad
-        \kappa_{bj} = M\,\mathrm{softmax}_j(\alpha h_{bj} + \beta s_{bj}) \\
-        c_b &= \mathrm{mean}_{j \in S_b}\, h_{bj}, \quad
-        S_b = \text{the } K \text{ largest } \kappa_{bj} \exp(d_{bj}/\tau) \\
-        \tau_b &= \tau \exp(\gamma (c_b - c_0)), \text{ clipped to } [\tau/r, r\tau]
-
-    with :math:`d_{bj} = f_{bj} - f_b` and :math:`c_0` such that the geometric mean of the
-    :math:`\tau_b` over the batch is :math:`\tau`: the mean of the :math:`c_b` where none is
-    clipped, which is always so for :math:`|\gamma| \le \log r`, since :math:`0 < c_b < 1`.
-
-    Args:
-        pos: (B,) float32 or float64. Score :math:`f_b` of each row's positive.
-        neg: (B, M), same dtype. Scores :math:`f_{bj}` of the row's negatives.
-        item_similarity: (B, M), same dtype. :math:`s_{bj}`, cosine of the negative and the positive
-            item, in [-1, 1].
-        tau, alpha, beta, gamma, slate_size (K), clip (r): as in :func:`dsl_loss`.
-    Returns:
-        log_kappa: (B, M), log of weights whose mean over j is 1; None when alpha == beta == 0.
-        tau_b: (B,), the temperatures; None when gamma == 0. Neither carries a gradient.
-    """
-    log_kappa, m = None, neg.shape[1]
-    if alpha != 0 or beta != 0:
-        logits = beta * item_similarity
-        if alpha != 0:
-            logits = logits + alpha * torch.sigmoid((neg - pos.unsqueeze(1)) / tau)
-        log_kappa = torch.log_softmax(logits, dim=1).add_(math.log(m))
-    if gamma == 0:
-        return log_kappa, None
-
-    # The slate is ranked by logits, since log is monotone and kappa * exp(d / tau) can overflow;
-    # the positive's score is the same for the whole row and does not change the order.
-    rank_by = neg if log_kappa is None else torch.add(log_kappa, neg, alpha=1 / tau)
-    slate = neg.gather(1, _largest(rank_by, min(slate_size, m)))
-    intensity = torch.sigmoid((slate - pos.unsqueeze(1)) / tau).mean(dim=1)
-    log_ratio = gamma * (intensity - intensity.mean())
-    if abs(gamma) > math.log(clip):
-        log_ratio = _centred(log_ratio, math.log(clip))
-    return log_kappa, tau * log_ratio.exp()
-
-
 def dsl_loss(
     pos: torch.Tensor,
     neg: torch.Tensor,
@@ -109,6 +49,7 @@ def dsl_loss(
     gamma: float,
     slate_size: int,
     clip: float,
+    form: DSLForm = DSLForm(),  # noqa: B008  # it cannot be changed
 ) -> torch.Tensor:
     r"""DSL: SL whose negatives are weighted and whose temperature follows the competition.
 
@@ -124,27 +65,22 @@ def dsl_loss(
         alpha: weight of hardness in kappa, any sign. > 0 gives hard negatives more weight.
         beta: weight of item similarity in kappa, any sign. > 0 gives substitutes of the positive
             more weight, < 0 less, as likely false negatives.
-        gamma: strength of the example temperatures, any sign. > 0 gives an example with much
-            competition a higher temperature, < 0 a lower one.
-        slate_size: K, the number of top competitors from which an example's competition is
-            measured, >= 1; all negatives where there are fewer than K.
-        clip: r >= 1, bound on the ratio between an example's temperature and tau, either way. It
-            can act only where abs(gamma) > log(clip).
+        gamma: strength of the example temperatures, any sign. > 0 raises those of contested rows.
+        slate_size: K >= 1, how many top competitors measure how contested a row is.
+        clip: r >= 1, bound on tau_b over tau, either way; it can act where abs(gamma) > log(clip).
+        form: forms of ours; with a positive_factor c, :math:`f_b/(c\tau_b)` is subtracted.
     Returns:
         (B,) float, in nats; may be negative, as in SL.
     Raises:
         ValueError: an option out of its range; M == 0; item_similarity not of neg's shape.
     Source: "DSL: Understanding and Improving Softmax Recommender Systems with Competition-Aware
-        Scaling", arXiv 2602.07206. From its abstract and public summaries, the paper's: the
-        log-sum-exp backbone; a branch within the example that reweights the sampled negatives by
-        hardness and by item-item similarity; a branch that gives each example its own temperature
-        from the competition on a slate of top competitors; normalisation in both; SL when both are
-        off; the KL-DRO reading.
+        Scaling", arXiv 2602.07206. From its abstract and public summaries, the paper's:
+        log-sum-exp; negatives reweighted by hardness and item-item similarity; a temperature per
+        example by competition on a slate of top competitors; both normalised; SL; KL-DRO.
     Differs from source: the full text was not at hand. Ours are the forms: the sigmoid as hardness,
         the linear mix under a softmax, the mean hardness as intensity, exp(gamma (c - c_0)), the
-        clip, the geometric mean of tau, the stopped gradients and the defaults.
-    Conventions: the positive is not in the denominator; mean over negatives; not multiplied
-        by tau; one base tau, one temperature per example.
+        clip, the geometric mean of tau, the stopped gradients, the defaults and :class:`DSLForm`.
+    Conventions: the positive is not in the denominator; mean over negatives; not times tau.
     Limits: alpha = beta = gamma = 0 is SL, to the bit.
     Example:
         >>> off = dict(alpha=0.0, beta=0.0, gamma=0.0, slate_size=2, clip=4.0)
@@ -153,19 +89,36 @@ def dsl_loss(
         tensor([0.])
     """
     options = _checked(tau, alpha, beta, gamma, slate_size, clip)
+    form.check()
     check_scores(pos, neg)
     check_like("item_similarity", item_similarity, "neg", neg)
     pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
-    log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **options)
-    return log_mean_exp(neg, pos, scale=1 / (tau if tau_b is None else tau_b), bias=log_kappa)
+    log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **options, form=form)
+    scale = 1 / (tau if tau_b is None else tau_b)
+    loss = log_mean_exp(neg, pos, scale=scale, bias=log_kappa)
+    c = form.positive_factor
+    return loss if c == 1 else loss + (1 - 1 / c) * scale * pos
 
 
 class DSLLoss(RowLoss):
-    """Mean of :func:`dsl_loss` over the rows of a batch."""
+    """Mean of :func:`dsl_loss` over the rows of a batch.
+
+    With ``centre: running``, the intensity around which temperatures spread is a running mean over
+    the batches, of which each weighs 1 %, in place of this batch's: an example's temperature
+    depends less on which others are in its batch, and the geometric mean of a batch is not tau.
+
+    With ``base_tau`` other than ``given``, tau is set before each epoch. ``effective_share``: so
+    that at tau the share of that name of the negatives is effective
+    (:func:`recbole_dsl.losses.effective_negatives.effective_share`). ``score_gap``: by Adap-tau's
+    closed form, :func:`recbole_dsl.losses.adaptau.global_temperature`, with a gap of 0.7 in the
+    first 10 epochs, then the model's own; where that is not above 0 the last temperature stays.
+    """
 
     paper = "arXiv 2602.07206"
     inputs = ("pos", "neg", "item_similarity")
     ignores_minus_inf = True
+    intensity_sum: torch.Tensor
+    current_tau: torch.Tensor
 
     def __init__(
         self,
@@ -176,18 +129,82 @@ class DSLLoss(RowLoss):
         gamma: float = 1.0,
         slate_size: int = 20,
         clip: float = 4.0,
+        positive_factor: float = 1.0,
+        hardness: str = "sigmoid",
+        intensity: str = "mean",
+        centre: str = "batch",
+        base_tau: str = "given",
+        effective_share: float = 0.5,
     ) -> None:
-        super().__init__(**_checked(tau, alpha, beta, gamma, slate_size, clip))
+        options = _checked(tau, alpha, beta, gamma, slate_size, clip)
+        check_choice("centre", centre, CENTRES)
+        check_choice("base_tau", base_tau, TAUS)
+        check_finite("effective_share", effective_share)
+        if not 0 < effective_share < 1:
+            raise ValueError(f"effective_share must be in (0, 1), got {effective_share!r}")
+        form = DSLForm(positive_factor, hardness, intensity)
+        form.check()
+        super().__init__(
+            **options, positive_factor=positive_factor, hardness=hardness, intensity=intensity,
+            centre=centre, base_tau=base_tau, effective_share=effective_share,
+        )  # fmt: skip
+        if centre == "running":
+            self.register_buffer("intensity_sum", torch.zeros(2))  # weighted sum, and weights
+            form = form._replace(centre=self._running)
+        self._of_row = {**options, "form": form}
+        if base_tau != "given":
+            self.register_buffer("current_tau", torch.tensor(tau, dtype=torch.float64))
+            take: Any = self.register_load_state_dict_post_hook  # torch has no types here
+            take(lambda module, _: module._take_tau())
+
+    @property
+    def tau(self) -> float:
+        """The base temperature as it is now."""
+        now: float = self._of_row["tau"]
+        return now
+
+    def _take_tau(self) -> None:
+        # As a number, so that no training step waits for a GPU to tell it.
+        self._of_row["tau"] = float(self.current_tau)
+
+    def prepare(self, data: TrainingRows) -> None:
+        if self.options["base_tau"] == "effective_share":
+            self._sample = ScoreSample(data)
+        elif self.options["base_tau"] == "score_gap":  # row 0 of both tables is padding
+            sizes = dict(n_users=data.n_users - 1, n_items=data.n_items - 1)
+            self._sizes = {**sizes, "n_rows": len(data.users)}
+            global_temperature(WARM_UP_GAP, **self._sizes)  # refuses data that it does not fit
+
+    def begin_epoch(self, epoch: int, view: ModelView) -> None:
+        if self.options["base_tau"] == "given":
+            return
+        if self.options["base_tau"] == "effective_share":
+            share = self.options["effective_share"]
+            self.current_tau.fill_(temperature_of_share(self._sample.scores(view), share))
+        else:
+            gap = WARM_UP_GAP if epoch < _WARM_UP else mean_gap(view)
+            if gap > 0:
+                self.current_tau.fill_(global_temperature(gap, **self._sizes))
+        self._take_tau()
+
+    def _running(self, intensity: torch.Tensor) -> torch.Tensor:
+        """The running mean of the intensity, of which this batch is a part in training."""
+        mean = intensity.mean()
+        if self.training:
+            added = (1 - _KEPT) * torch.stack((mean, torch.ones_like(mean)))
+            self.intensity_sum.mul_(_KEPT).add_(added)
+        total, weight = self.intensity_sum
+        return torch.where(weight > 0, total / weight.clamp(min=1e-30), mean)
 
     def forward(
         self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
     ) -> torch.Tensor:
-        return dsl_loss(pos, neg, item_similarity, **self.options).mean()
+        return dsl_loss(pos, neg, item_similarity, **self._of_row).mean()
 
     def robust_view(
         self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
     ) -> RobustView:
         pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
-        log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self.options)
+        log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self._of_row)
         tau_b = torch.full_like(pos, self.tau) if tau_b is None else tau_b
         return RobustView(neg, tau_b, log_kappa)

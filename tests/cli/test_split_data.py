@@ -48,6 +48,15 @@ def shop(own_folder):
             "-d shop --split_shift=2",
             "split_shift must be from 0 (the data's popularity) to 1 (uniform over items), got 2",
         ),
+        (
+            "-d shop --valid_shift=-1",
+            "valid_shift must be from 0 (the data's popularity) to 1 (uniform over items), got -1",
+        ),
+        (
+            "-d shop --split=RS --valid_shift=1",
+            "valid_shift 1 is for validation rows of split PS or of benchmark_valid, and the split "
+            "is RS",
+        ),
         ("-d shop --overwrite=maybe", "--overwrite must be True or False, got 'maybe'"),
         ("-d shop --output=a/b", "--output must be the name of a folder, got 'a/b'"),
         (

@@ -12,6 +12,7 @@ import recbole_dsl
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
+from recbole_dsl.data.splitting import hold_out_shifted
 from recbole_dsl.data.splitting.write_files import write_split
 
 PS = {"eval_args": {"split": {"PS": [0.7, 0.1, 0.2]}}, "state": "ERROR"}
@@ -111,6 +112,42 @@ def test_split_shift_moves_the_test_set(shop):
         _split(**PS, split_shift=shift).card["popularity"]["test"]["gini"] for shift in (0, 0.5, 1)
     ]
     assert ginis[0] > ginis[1] > ginis[2]
+
+
+def test_valid_shift_moves_validation_alone(shop):
+    plain, shifted = _split(**BOTH), _split(**BOTH, valid_shift=1.0)
+    for name in ("iid", "popularity"):
+        assert _rows(plain.tests[name]) == _rows(shifted.tests[name])
+    assert [split.card["valid_shift"] for split in (plain, shifted)] == [0.0, 1.0]
+    ginis = [split.card["popularity"]["valid"]["gini"] for split in (plain, shifted)]
+    assert ginis[0] > ginis[1] + 0.1
+    assert not set(_rows(shifted.valid)) & set(_rows(shifted.train))
+    rows = [row for loader in shifted.loaders.values() for row in _rows(loader)]
+    assert len(rows) == len(set(rows)) == len(load_dataset(Config("MF_SL", "shop")))
+
+
+@pytest.mark.parametrize("valid_shift", [0.0, 1.0])
+def test_validation_held_out_of_train_is_drawn_by_valid_shift(shop, valid_shift):
+    """From the rows of train alone, those of test stay."""
+    two = {"eval_args": {"split": {"RS": [0.8, 0.2]}}, "state": "ERROR", "split_seed": 3}
+    whole = _split(**two, benchmark_valid=0)
+    split = _split(**two, benchmark_valid=0.25, valid_shift=valid_shift)
+    train, valid = _rows(split.train), _rows(split.valid)
+    assert sorted(train + valid) == _rows(whole.train)
+    assert _rows(split.tests["test"]) == _rows(whole.tests["test"])
+    assert len(valid) == round(0.25 * len(_rows(whole.train)))
+    assert split.card["valid_shift"] == valid_shift
+    assert ("reserved" in split.card) == (valid_shift > 0)
+    rows = whole.train._dataset.inter_feat
+    users, items = rows["user_id"].numpy(), rows["item_id"].numpy()
+    if valid_shift:
+        drawn, reserved = hold_out_shifted(users, items, len(valid), seed=3, shift=1.0)
+        assert split.card["reserved"] == reserved
+        assert {user for user, _ in train} == set(users.tolist())
+    else:  # what it was before there was a valid_shift
+        drawn = torch.randperm(len(users), generator=torch.Generator().manual_seed(3))
+        drawn = drawn[: len(valid)].numpy()
+    assert valid == sorted(zip(users[drawn].tolist(), items[drawn].tolist(), strict=True))
 
 
 @pytest.mark.slow

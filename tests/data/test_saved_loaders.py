@@ -74,7 +74,15 @@ def test_recbole_reads_the_pickle(shop):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"split_seed": 1}, {"split_shift": 0.5}, NOISY, {"mask_at_test": "train"}], ids=str
+    "changes",
+    [
+        {"split_seed": 1},
+        {"split_shift": 0.5},
+        {"valid_shift": 0.5},
+        NOISY,
+        {"mask_at_test": "train"},
+    ],
+    ids=str,
 )
 def test_loaders_of_another_split_are_not_taken(changes, shop):
     _split(**SAVED)

@@ -27,6 +27,28 @@ BOTH = {**PS, "test_sets": ["iid", "popularity"]}
         ({"eval_args": {"split": {"GT": [0.9, -0.1, 0.2]}}}, "split GT takes the shares"),
         ({"eval_args": {"split": {"PS": "half"}}}, "got 'half'"),
         ({**PS, "split_shift": 1.5}, r"split_shift must be a number in .0, 1., got 1.5"),
+        ({**PS, "valid_shift": -0.5}, r"valid_shift must be a number in .0, 1., got -0.5"),
+        (
+            {"valid_shift": 0.5},
+            "valid_shift 0.5 is for validation rows of split PS or of benchmark_valid, and the "
+            "split is RS",
+        ),
+        (
+            {"eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}}, "valid_shift": 1},
+            "valid_shift 1.* is for validation rows of .*, and the split is GT",
+        ),
+        (
+            {"eval_args": {"split": {"PS": [0.8, 0, 0.2]}}, "valid_shift": 1.0},
+            r"valid_shift 1.0 is for .*, and the shares \[0.8, 0, 0.2\] have none",
+        ),
+        (
+            {"eval_args": {"split": {"RS": [0.8, 0.2]}}, "valid_shift": 1.0, "benchmark_valid": 0},
+            "valid_shift 1.0 is for .*, and benchmark_valid is 0",
+        ),
+        (
+            {"benchmark_filename": ["train", "valid", "test"], "valid_shift": 1.0},
+            "valid_shift 1.0 is for .*, and the split is benchmark_filename .'train', 'valid'",
+        ),
         ({**PS, "split_seed": -1}, "split_seed must be an integer in .* or empty, got -1"),
         ({**PS, "split_seed": 1.5}, "split_seed must be an integer"),
         ({**PS, "test_sets": ["iid", "temporal"]}, "PS has no test set 'temporal'"),
@@ -44,6 +66,23 @@ def test_bad_settings_get_one_line(settings, message):
     with pytest.raises(UsageError, match=message) as caught:
         Config("MF_SL", "ml-100k", config_dict=settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PS,
+        {"eval_args": {"split": {"RS": [0.8, 0.2]}}},
+        {"eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}}, "valid_shift": 0},
+    ],
+)
+def test_valid_shift_goes_with_validation_rows_that_it_can_draw(settings):
+    assert Config("MF_SL", "ml-100k", config_dict={"valid_shift": 1.0, **settings}).warnings == []
+
+
+def test_valid_shift_goes_with_files_of_train_and_test(checkerboard):
+    settings = {"benchmark_filename": ["train", "test"], "valid_shift": 1.0}
+    assert Config("MF_SL", checkerboard, config_dict=settings).warnings == []
 
 
 def test_sequential_models_are_refused():

@@ -28,6 +28,7 @@ QUICK = {
 }  # fmt: skip
 MODELS = {
     "LightGCN_DSL": PAIR,
+    "MF_DSL": {**PAIR, "centre": "running", "base_tau": "effective_share"},
     "MF_AdvInfoNCE": {**PAIR, "adversarial_start": 1, "adversarial_every": 2},
     "XSimGCL_SLatK": {**PAIR, "quantile_every": 3},
     "MF_AdapTau": {**PAIR, "warm_up_epochs": 1},

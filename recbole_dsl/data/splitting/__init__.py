@@ -4,7 +4,13 @@ As settings of a run: ``eval_args: {split: {PS: [0.7, 0.1, 0.2]}}``; as files:
 ``python -m recbole_dsl split --help``.
 """
 
-from recbole_dsl.data.splitting.methods import Split, popularity_split, random_split, temporal_split
+from recbole_dsl.data.splitting.methods import (
+    Split,
+    hold_out_shifted,
+    popularity_split,
+    random_split,
+    temporal_split,
+)
 from recbole_dsl.data.splitting.popularity_draw import draw_by_item
 from recbole_dsl.data.splitting.statistics import describe, gini, kl_divergence
 
@@ -13,6 +19,7 @@ __all__ = [
     "describe",
     "draw_by_item",
     "gini",
+    "hold_out_shifted",
     "kl_divergence",
     "popularity_split",
     "random_split",

@@ -42,9 +42,10 @@ def popularity_split(
     *,
     seed: int,
     shift: float = 1.0,
+    valid_shift: float = 0.0,
     test_sets: Sequence[str] = ("popularity",),
 ) -> Split:
-    """Test rows drawn towards uniform over items, validation rows at random from the rest.
+    """Test rows drawn towards uniform over items, validation rows from the rest.
 
     1. One random row of every item, and of every user whom these do not cover, is reserved for
        train, so that every user and item of valid and test occurs in train and no row is lost.
@@ -52,6 +53,9 @@ def popularity_split(
        item's rows are those that are not reserved.
     3. The i.i.d. test set and validation are drawn uniformly from the unreserved rows still there,
        so that they follow train, and choices made on validation know nothing of the shift.
+    4. With valid_shift above 0, validation is drawn in its place by :func:`draw_by_item` from the
+       unreserved rows that no test set has, so that choices made on it know of a shift. The rows of
+       the test sets do not depend on it.
 
     The last ratio is the share of each test set; train has what the others leave.
 
@@ -60,6 +64,7 @@ def popularity_split(
         ratios: train, valid and test; normalised to sum 1, counts rounded down.
         seed: int; the same seed and rows give the same split.
         shift: in [0, 1]; 1 uniform over items, 0 the data's popularity.
+        valid_shift: in [0, 1]; the same for validation.
         test_sets: one or both of "iid" and "popularity".
     Returns:
         :class:`Split`.
@@ -78,9 +83,12 @@ def popularity_split(
         drawn["popularity"] = free[taken]
         free = np.delete(free, taken)
     free = rng.permutation(free)
-    drawn["valid"] = free[:n_valid]
+    drawn["valid"], free = free[:n_valid], free[n_valid:]
     if "iid" in test_sets:
-        drawn["iid"] = free[n_valid : n_valid + n_test]
+        drawn["iid"], free = free[:n_test], free[n_test:]
+    if valid_shift:
+        free = np.concatenate((drawn["valid"], free))
+        drawn["valid"] = free[draw_by_item(items[free], n_valid, valid_shift, rng)]
     return _split(len(users), drawn, test_sets, int(reserved.sum()), {})
 
 
@@ -169,6 +177,31 @@ def random_split(
     return _split(rows, drawn, ("iid",), 0, {})
 
 
+def hold_out_shifted(
+    users: npt.ArrayLike, items: npt.ArrayLike, count: int, *, seed: int, shift: float
+) -> tuple[_Rows, int]:
+    """Validation rows of a ready training set, drawn by :func:`draw_by_item`.
+
+    One random row of every item, and of every user whom these do not cover, stays in train, as in
+    :func:`popularity_split`; an item's rows are those that may leave.
+
+    Args:
+        users, items: (N,) int. Ids of the training rows.
+        count: validation rows to draw. seed: int. shift: in [0, 1].
+    Returns:
+        (count,) int64, ascending row numbers; and how many rows were reserved for train.
+    Raises:
+        ValueError: fewer than count rows may leave.
+    """
+    rng = np.random.default_rng(seed)
+    users, items = _codes(users), _codes(items)
+    reserved = _cover(users, items, rng)
+    free = np.flatnonzero(~reserved)
+    _check_free(len(free), count, len(users), "valid needs", "benchmark_valid")
+    taken = draw_by_item(items[free], count, shift, rng)
+    return np.sort(free[taken]), int(reserved.sum())
+
+
 def _codes(ids: npt.ArrayLike) -> _Codes:
     """Ids as 0, 1, ... in order of first appearance, so that their numbering has no effect."""
     codes: _Codes = pd.factorize(np.asarray(ids))[0].astype(np.int32)
@@ -186,12 +219,18 @@ def _counts(
     return valid, test
 
 
-def _check_free(free: int, wanted: int, rows: int) -> None:
+def _check_free(
+    free: int,
+    wanted: int,
+    rows: int,
+    needed: str = "valid and test need",
+    lower: str = "the ratios",
+) -> None:
     if wanted > free:
         raise ValueError(
-            f"valid and test need {wanted:,} rows, but only {free:,} of {rows:,} can leave train: "
-            "one row of every user and item stays there. Lower the ratios or filter rare users and "
-            "items (user_inter_num_interval, item_inter_num_interval)"
+            f"{needed} {wanted:,} rows, but only {free:,} of {rows:,} can leave train: one row of "
+            f"every user and item stays there. Lower {lower} or filter rare users and items "
+            "(user_inter_num_interval, item_inter_num_interval)"
         )
 
 

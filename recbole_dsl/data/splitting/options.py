@@ -37,14 +37,34 @@ def check_seed(value: Any) -> None:
         raise UsageError(f"split_seed must be an integer from 0 to 2**32 - 1, got {value!r}")
 
 
-def check_shift(value: Any) -> None:
-    """A number from 0 to 1."""
+def check_shift(name: str, value: Any) -> None:
+    """A number from 0 to 1, for the setting name: split_shift or valid_shift."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value <= 1:
         raise UsageError(
-            "split_shift must be from 0 (the data's popularity) to 1 (uniform over items), got "
+            f"{name} must be from 0 (the data's popularity) to 1 (uniform over items), got "
             f"{value!r}"
         )
+
+
+def check_shifted_validation(shift: float, split: str, ratios: Any, held_out: float | None) -> None:
+    """A valid_shift above 0 needs validation rows that it can draw.
+
+    Args:
+        shift: valid_shift, in [0, 1]. split, ratios: of the split; ratios are read for PS alone.
+        held_out: the share ``benchmark_valid``, where it draws validation; None where it does not.
+    """
+    if shift == 0 or held_out or (held_out is None and split == "PS" and ratios[1] > 0):
+        return
+    if held_out is not None:
+        why = "benchmark_valid is 0"
+    elif split == "PS":
+        why = f"the shares {list(ratios)} have none"
+    else:
+        why = f"the split is {split}"
+    raise UsageError(
+        f"valid_shift {shift!r} is for validation rows of split PS or of benchmark_valid, and {why}"
+    )
 
 
 def resolve_test_sets(name: str, value: object) -> list[str]:

@@ -37,6 +37,7 @@ def write_split(
     *,
     split_seed: int = options.DEFAULT_SEED,
     split_shift: float = 1.0,
+    valid_shift: float = 0.0,
     test_sets: str | Sequence[str] | None = None,
     output: str | None = None,
     data_path: str | os.PathLike[str] = "dataset",
@@ -53,18 +54,17 @@ def write_split(
 
     Args:
         dataset: name; "ml-100k" is the one that RecBole brings, as for a run.
-        split, ratios, split_seed, split_shift, test_sets: as the settings of a run.
+        split, ratios, split_seed, split_shift, valid_shift, test_sets: as the settings of a run.
         output: name of the dataset to make in data_path; None: <dataset>-<split>.
-        user, item, timestamp: columns; the last for GT only.
-        overwrite: whether files of the same name are replaced; parts of another split then go.
+        user, item, timestamp: columns; the last for GT only. overwrite: whether files of the same
+            name are replaced; parts of another split then go.
     Returns:
         dict: the card (what ``<output>.split.json`` holds), ``files`` written, and ``removed``.
     Raises:
         UsageError: anything that cannot be done; nothing has been written. WriteError: the disk's.
     """
-    settings = _checked(split, ratios, split_seed, split_shift, test_sets)
-    source = _source(str(dataset), Path(data_path))
-    table = InterFile(source)
+    settings = _checked(split, ratios, split_seed, (split_shift, valid_shift), test_sets)
+    table = InterFile(source := _source(str(dataset), Path(data_path)))
     users, items, times = table.read(user, item, timestamp if split == "GT" else None)
     usable = np.flatnonzero((users >= 0) & (items >= 0))
     users, items = users[usable], items[usable]
@@ -93,22 +93,30 @@ def write_split(
 
 
 def _checked(
-    split: str, ratios: Sequence[float], seed: int, shift: float, test_sets: object
+    split: str,
+    ratios: Sequence[float],
+    seed: int,
+    shifts: tuple[float, float],
+    test_sets: object,
 ) -> dict[str, Any]:
     """The options of a split's function, as they are on the card.
 
+    Args:
+        shifts: of the test rows and of the validation rows.
     Raises:
         UsageError: one of them is wrong, or does not go with another.
     """
     options.check_name(split, NAMES)
     options.check_ratios(f"--ratios of {split}", ratios)
     options.check_seed(seed)
-    options.check_shift(shift)
+    for name, shift in zip(("split_shift", "valid_shift"), shifts, strict=True):
+        options.check_shift(name, shift)
+    options.check_shifted_validation(shifts[1], split, ratios, None)
     sets = options.resolve_test_sets(split, test_sets)
     options.check_train_share(ratios, sets)
     settings: dict[str, Any] = {"seed": seed}
     if split == "PS":
-        settings["shift"] = shift
+        settings["shift"], settings["valid_shift"] = shifts
     if split in options.OWN:
         settings["test_sets"] = sets
     return settings

@@ -22,8 +22,8 @@ from recbole_dsl.experiments.benchmark.entries import Entry
 
 # What all models of a dataset must have in common, or their figures cannot be compared.
 _PROTOCOL = (
-    "eval_args", "split_seed", "split_shift", "test_sets", "benchmark_filename", "benchmark_valid",
-    "repeatable", "metrics", "topk", "valid_metric", "user_inter_num_interval",
+    "eval_args", "split_seed", "split_shift", "valid_shift", "test_sets", "benchmark_filename",
+    "benchmark_valid", "repeatable", "metrics", "topk", "valid_metric", "user_inter_num_interval",
     "item_inter_num_interval", "val_interval", "filter_inter_by_user_or_item", "rm_dup_inter",
     "threshold", "group_metrics", "mask_at_test", "train_noise",
 )  # fmt: skip

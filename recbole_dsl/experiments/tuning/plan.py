@@ -29,8 +29,8 @@ _PLACES = {
 }  # fmt: skip
 # What decides which rows are evaluated, and by which metric.
 _MEASURE = {
-    "model", "dataset", "seed", "split_seed", "split_shift", "test_sets", "benchmark_valid",
-    "reproducibility", "backbone", "loss",
+    "model", "dataset", "seed", "split_seed", "split_shift", "valid_shift", "test_sets",
+    "benchmark_valid", "reproducibility", "backbone", "loss",
 }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def _lines(name, part):
     ("options", "parts"),
     [
         ({}, ["train", "valid", "test"]),
-        ({"split_shift": 0.5, "split_seed": 9}, ["train", "valid", "test"]),
+        ({"split_shift": 0.5, "valid_shift": 0.75, "split_seed": 9}, ["train", "valid", "test"]),
         ({"test_sets": ["iid", "popularity"]}, ["train", "valid", "test_iid", "test_popularity"]),
         ({"split": "GT"}, ["train", "valid", "test"]),
         ({"split": "RS"}, ["train", "valid", "test"]),
@@ -59,10 +59,12 @@ def test_every_line_is_kept_as_it_is_in_one_part(shop, options, parts):
 
 def test_the_card_says_what_the_files_hold(shop):
     settings = {"split_seed": 5, "test_sets": ["iid", "popularity"], "split_shift": 0.75}
+    settings["valid_shift"] = 0.25
     write_split("shop", output="out", ratios=[0.6, 0.1, 0.15], **settings)
     card = json.loads(Path("dataset/out/out.split.json").read_text())
     assert card["split"] == {"PS": [0.6, 0.1, 0.15]} and card["seed"] == 5
-    assert card["shift"] == 0.75 and card["test_sets"] == ["iid", "popularity"]
+    assert card["shift"] == 0.75 and card["valid_shift"] == 0.25
+    assert card["test_sets"] == ["iid", "popularity"]
     assert card["source"] == "shop.inter" and card["source_rows"] == 600
     users, items = {}, {}
     for part in ("train", "valid", "test_iid", "test_popularity"):

@@ -1,0 +1,314 @@
+"""What dsl_study.py runs: losses and their ranges, trials, final runs, and their order.
+
+A trial's settings are a row of one scrambled Sobol sequence, in eight dimensions, mapped to the
+ranges of the loss. It is not adaptive, so that the same trials serve two selections, run in any
+order and at once, and the same for all losses; a longer budget keeps the trials of a shorter one.
+The first two dimensions are learning rate and temperature for every loss, so that all losses try
+the same pairs of them, and the ablations of DSL are DSL's own trials with a branch switched off.
+"""
+
+import functools
+import json
+from typing import NamedTuple
+
+import scipy.stats
+from dsl_study_data import DATA, IID, POPULARITY
+
+TRIALS, TRIALS_AROUND = 12, 6
+TRIAL_SEED = 2020
+SEEDS, SEEDS_AROUND = (2021, 2022, 2023, 2024, 2025), (2021, 2022, 2023)
+METRIC = "ndcg@20"
+EPOCHS, PATIENCE = 60, 5
+MF, LIGHTGCN, XSIMGCL = "MF", "LightGCN", "XSimGCL"
+SL, DSL, KAPPA, TEMPERATURE = "SL", "DSL", "DSL, kappa alone", "DSL, temperature alone"
+BSL, TALOS, PSL, SLATK = "BSL", "Talos", "PSL", "SLatK"
+LOSSES = (SL, DSL, KAPPA, TEMPERATURE, BSL, TALOS, PSL, SLATK)
+RIVALS = (BSL, TALOS, PSL, SLATK)  # of other papers
+
+# Forms of DSL that are ours: DSL's own trials with something changed.
+FACTOR, HARDNESS, ENTROPY = "DSL, positive factor", "DSL, score as hardness", "DSL, entropy"
+CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by gap"
+FORMS = (FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
+TESTED_FORM = FACTOR  # which one gets final runs: a choice from validation alone
+
+LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
+# Share of the trials in which it is off, and the range of the others.
+ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
+SLATE, TAU_RATIO, TAU_WEIGHT = (5, 100), (0.5, 2.0), (0.5, 3.0)
+POSITIVE_FACTOR, EFFECTIVE_SHARE = (0.8, 1.6), (0.1, 0.9)
+# Around MF's choice: factor of tau and distance of beta and gamma, either way.
+NEAR_TAU, NEAR_BETA, NEAR_GAMMA = 1.5, 1.5, 0.4
+
+
+@functools.cache
+def points(count):
+    """(count, 8) rows of numbers in [0, 1), the first of one sequence, whatever the count."""
+    sequence = scipy.stats.qmc.Sobol(8, scramble=True, seed=TRIAL_SEED)
+    return sequence.random_base2(6)[:count].tolist()
+
+
+def _log_between(place, low, high):
+    return float(f"{low * (high / low) ** place:.4g}")
+
+
+def _off_or_between(place, off, low, high):
+    if place < off:
+        return 0.0
+    return round(low + (high - low) * (place - off) / (1 - off), 3)
+
+
+def settings_of(loss, point):
+    """The settings of a loss at a point of the unit cube.
+
+    Args:
+        loss: one of :data:`LOSSES` or :data:`FORMS`.
+        point: (8,) learning rate, tau, alpha, beta, gamma, K, the other option of BSL, SLatK and
+            the positive factor, and one that is not used.
+    """
+    rate, tau, alpha, beta, gamma, slate, own, _ = point
+    tau = _log_between(tau, *TAU)
+    settings = {"learning_rate": _log_between(rate, *LEARNING_RATE), "tau": tau}
+    if loss.split(",")[0] == DSL:
+        settings["alpha"] = 0.0 if loss == TEMPERATURE else _off_or_between(alpha, *ALPHA)
+        settings["beta"] = 0.0 if loss == TEMPERATURE else _off_or_between(beta, *BETA)
+        settings["gamma"] = 0.0 if loss == KAPPA else _off_or_between(gamma, *GAMMA)
+        settings["slate_size"] = round(_log_between(slate, *SLATE))
+        settings |= _changes(loss, point)
+    elif loss == BSL:
+        settings["tau_neg"] = settings.pop("tau")
+        settings["tau_pos"] = float(f"{tau * _log_between(own, *TAU_RATIO):.4g}")
+    elif loss == TALOS:  # near a quantile, its tau is like twice as much in SL
+        settings["tau"] = float(f"{tau / 2:.4g}")
+    elif loss == SLATK:
+        settings["tau_weight"] = _log_between(own, *TAU_WEIGHT)
+    return settings
+
+
+def _changes(form, point):
+    """What a form of DSL changes in DSL's trial at a point; nothing for those of LOSSES."""
+    _, tau, _, _, _, _, own, _ = point
+    low, high = EFFECTIVE_SHARE
+    return {
+        FACTOR: {"positive_factor": _log_between(own, *POSITIVE_FACTOR)},
+        HARDNESS: {"hardness": "score"},
+        ENTROPY: {"intensity": "entropy"},
+        CENTRE: {"centre": "running"},
+        # A share in place of tau, in the same order.
+        SHARE: {"base_tau": "effective_share",
+                "effective_share": round(low + (high - low) * tau, 3)},
+        GAP: {"base_tau": "score_gap"},
+    }.get(form, {})  # fmt: skip
+
+
+def settings_around(choice, point):
+    """MF's chosen settings, moved: any learning rate, tau, beta and gamma near MF's.
+
+    Args:
+        choice: MF's settings, of SL or DSL. point: as in :func:`settings_of`.
+    """
+    rate, tau, _, beta, gamma, *_ = point
+    moved = {**choice, "learning_rate": _log_between(rate, *LEARNING_RATE)}
+    moved["tau"] = float(f"{choice['tau'] * NEAR_TAU ** (2 * tau - 1):.4g}")
+    for name, place, distance in (("beta", beta, NEAR_BETA), ("gamma", gamma, NEAR_GAMMA)):
+        if name in choice:
+            moved[name] = round(choice[name] + distance * (2 * place - 1), 3)
+    return moved
+
+
+class Cell(NamedTuple):
+    """A loss on a backbone on a data set, which gets one budget of trials."""
+
+    dataset: str
+    backbone: str
+    loss: str
+
+    @property
+    def model(self):
+        """MF and "DSL, kappa alone" -> MF_DSL."""
+        return f"{self.backbone}_{self.loss.split(',')[0]}"
+
+
+class Step(NamedTuple):
+    """A part of the work: a cell's trials, or its final runs by one selection.
+
+    Attributes:
+        part: one of :data:`PARTS`. cell: what.
+        selection: "iid" or "popularity", the validation that chooses; None: the trials.
+    """
+
+    part: str
+    cell: Cell
+    selection: str | None
+
+
+_SHIFTED = tuple(name for name, found in DATA.items() if POPULARITY in found.tests)
+_OTHERS = tuple(name for name in DATA if name not in _SHIFTED)
+_OF_GRAPHS = (
+    "amazon2014-health", "amazon2014-electronic", "amazon2014-electronic-popularity",
+    "amazon2014-cd-popularity",
+)  # fmt: skip
+_OF_FORMS = (
+    "amazon2014-health-ps", "amazon2014-electronic-popularity", "ml-100k-ps", "amazon2014-health",
+)  # fmt: skip
+PARTS = ("a", "b", "c", "d", "e", "f")
+
+
+def steps(parts=PARTS):
+    """All work, the most important first.
+
+    In part e the forms of DSL have trials and no final runs, which part f has for one of them.
+    In part a the pairs (SL, DSL), then the ablations, then BSL and Talos, on all shifted sets; then
+    what a selection that does not know of the shift would have chosen for the shifted test.
+    """
+    grid = {
+        "a": [(_SHIFTED, MF, pair) for pair in ((SL, DSL), (KAPPA, TEMPERATURE), (BSL, TALOS))],
+        "b": [(_OTHERS, MF, pair) for pair in ((SL, DSL), (KAPPA, TEMPERATURE), (BSL, TALOS))],
+        "c": [(_OF_GRAPHS, backbone, (SL, DSL)) for backbone in (LIGHTGCN, XSIMGCL)],
+        "d": [(_SHIFTED + _OTHERS, MF, (PSL, SLATK))],
+        "e": [(_OF_FORMS, MF, (form,)) for form in FORMS],
+        "f": [(_SHIFTED + _OTHERS, MF, (TESTED_FORM,))],
+    }
+    for part in parts:
+        unaware = []
+        for datasets, backbone, losses in grid[part]:
+            for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
+                yield Step(part, cell, None)
+                if part == "e":  # validation alone
+                    continue
+                tests = DATA[cell.dataset].tests
+                yield from (Step(part, cell, test) for test in tests)
+                if IID not in tests and backbone == MF:
+                    unaware.append(Step(part, cell, IID))
+        yield from unaware
+
+
+# Trials and choices ------------------------------------------------------------------------------
+
+
+class Runs:
+    """The finished runs of a store.
+
+    Args:
+        rows: its lines.
+    Attributes:
+        by_key: key -> row, see :func:`key_of`.
+    """
+
+    def __init__(self, rows=()):
+        self.by_key, self._trials = {}, {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row):
+        """One more line."""
+        self.by_key[key_of(row)] = row
+        if row["stage"] == "trial":
+            cell = Cell(row["dataset"], row["backbone"], row["loss"])
+            self._trials.setdefault(cell, []).append(row)
+
+    def trials_of(self, cell):
+        """The trials of a cell, also those that failed, by number."""
+        return sorted(self._trials.get(cell, ()), key=lambda row: row["trial"])
+
+    def trained(self, cell):
+        """Its trials that did not fail."""
+        return [row for row in self.trials_of(cell) if "failed" not in row]
+
+    @property
+    def cells(self):
+        """The cells with a trial."""
+        return list(self._trials)
+
+
+def budget(cell):
+    """How many trials a cell gets."""
+    return TRIALS if cell.backbone == MF else TRIALS_AROUND
+
+
+def chosen(runs, cell, selection):
+    """The trial that is best on a validation set; None before all trials have run."""
+    if len(runs.trials_of(cell)) < budget(cell):
+        return None
+    return max(runs.trained(cell), key=lambda row: row["valid"][selection][METRIC], default=None)
+
+
+def trial_jobs(runs, cell):
+    """The trials of a cell; [] while MF's choice, around which they lie, is not known."""
+    if cell.backbone == MF:
+        found = [settings_of(cell.loss, point) for point in points(TRIALS)]
+    else:
+        known = DATA[cell.dataset].tests[-1]
+        choice = chosen(runs, cell._replace(backbone=MF), known)
+        if choice is None:
+            return []
+        found = [settings_around(choice["settings"], p) for p in points(TRIALS_AROUND)]
+    return [
+        {
+            "stage": "trial", **cell._asdict(), "trial": number, "seed": TRIAL_SEED,
+            "epochs": EPOCHS, "settings": settings,
+        }
+        for number, settings in enumerate(found)
+    ]  # fmt: skip
+
+
+def final_jobs(runs, cell, selection):
+    """The chosen settings and epochs on all training rows, fresh seeds; [] before the choice.
+
+    Two selections that choose the same trial and epoch share these runs.
+    """
+    best = chosen(runs, cell, selection)
+    if best is None:
+        return []
+    return [
+        {
+            "stage": "final", **cell._asdict(), "trial": best["trial"], "seed": seed,
+            "epochs": best["valid"][selection]["best_epoch"] + 1, "settings": best["settings"],
+        }
+        for seed in (SEEDS if cell.backbone == MF else SEEDS_AROUND)
+    ]  # fmt: skip
+
+
+def jobs_of(runs, step):
+    """The runs of a step that can be named now."""
+    if step.selection is None:
+        return trial_jobs(runs, step.cell)
+    return final_jobs(runs, step.cell, step.selection)
+
+
+def key_of(row):
+    """What makes a run the same run."""
+    names = ("stage", "dataset", "backbone", "loss", "trial", "seed", "epochs", "settings")
+    return json.dumps([row[name] for name in names], sort_keys=True)
+
+
+def next_job(runs, parts, taken):
+    """The most important run that can start and is neither finished nor taken; or None.
+
+    Args:
+        taken: keys of runs that are under way or have failed without a line.
+    """
+    for step in steps(parts):
+        for job in jobs_of(runs, step):
+            key = key_of(job)
+            if key not in runs.by_key and key not in taken:
+                return job
+    return None
+
+
+def left(runs, parts=PARTS):
+    """(step, runs to do) of each step that is not complete; a final step that waits has all."""
+    found = []
+    for step in steps(parts):
+        jobs = jobs_of(runs, step)
+        seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
+        expected = budget(step.cell) if step.selection is None else seeds
+        missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
+        if missing:
+            found.append((step, missing))
+    return found
+
+
+def finals_of(runs, cell, selection):
+    """The finished final runs of a cell by one selection, by seed."""
+    keys = map(key_of, final_jobs(runs, cell, selection))
+    return [runs.by_key[key] for key in keys if key in runs.by_key]

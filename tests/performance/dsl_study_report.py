@@ -1,0 +1,132 @@
+"""From the store of dsl_study.py to its page: what came out, tables, pictures, what is missing."""
+
+import statistics
+from collections import Counter
+
+import dsl_study_pictures as pictures
+from dsl_study_data import IID, POPULARITY
+from dsl_study_plan import DSL, MF, Cell, left, steps
+from dsl_study_tables import (
+    TEST_NAMES,
+    Study,
+    ablation_table,
+    budget_table,
+    compared,
+    forms_table,
+    groups_table,
+    losses_table,
+    main_table,
+    own,
+    percent,
+    seconds_table,
+)
+from measuring import write_page as replace_tables
+
+AIM_SHIFTED, AIM_IID, AIM_WORST = 0.093, 0.02, -0.01
+
+
+# Sentences ---------------------------------------------------------------------------------------
+
+
+def verdict(study):
+    """What became of the aims with MF, and where DSL does not win, from the numbers."""
+    gains = {key: found for key, found in compared(study).items() if found is not None}
+    lines = []
+    for test, aim in ((POPULARITY, AIM_SHIFTED), (IID, AIM_IID)):
+        found = {k: g for k, g in gains.items() if k[1] == MF and k[3] == test}
+        if not found:
+            lines.append(f"- {TEST_NAMES[test]} tests, MF: nothing has been tested yet.")
+            continue
+        mean = statistics.mean(g.relative for g in found.values())
+        better = [g for g in found.values() if g.relative > 0]
+        clear = [g for g in better if g.p_users is not None and g.p_users < 0.05]
+        worst = min(found.values(), key=lambda g: g.relative)
+        lines.append(
+            f"- {TEST_NAMES[test]} tests, MF: DSL is above SL on {len(better)} of {len(found)} "
+            f"sets, on {len(clear)} significantly over users (Holm); mean gain "
+            f"{100 * mean:+.1f} % (aim {100 * aim:+.1f} %), lowest {100 * worst.relative:+.1f} %"
+            + (f" (aim: none under {100 * AIM_WORST:+.0f} %)." if test == IID else ".")
+        )
+    lost = [
+        f"{name}, {backbone}, {TEST_NAMES[test]} ({percent(found)})"
+        for (name, backbone, _, test), found in gains.items()
+        if found.relative <= 0 or found.p_users is None or found.p_users >= 0.05
+    ]
+    if gains:
+        said = "; ".join(lost) if lost else "nowhere so far"
+        lines.append(f"- Not above SL, or not significantly: {said}.")
+    lines += [f"- {sentence}" for sentence in _behind_others(study)]
+    return lines
+
+
+def _behind_others(study):
+    """Where a loss of another paper is ahead of DSL."""
+    for name, backbone, *where in study.tests(own):
+        rival = study.rival(name, backbone, *where)
+        found = rival and study.gain(Cell(name, backbone, DSL), rival, *where)
+        if found and found.relative < 0:
+            yield f"On {name}, {backbone}, {TEST_NAMES[where[1]]}, {rival} is ahead of DSL: " + (
+                f"DSL over it {percent(found)}."
+            )
+
+
+def not_run(study):
+    """What is missing, by part."""
+    total, missing = Counter(step.part for step in steps()), {}
+    for step, runs in left(study.runs):
+        missing.setdefault(step.part, []).append((step, runs))
+    lines = []
+    for part, found in missing.items():
+        runs = sum(count for _, count in found)
+        begun = [s for s, _ in found if s.cell in study.runs.cells]
+        lines.append(
+            f"- Part {part}: {len(found)} of {total[part]} steps, {runs} runs"
+            + (f"; begun: {', '.join(sorted({' '.join(s.cell) for s in begun}))}" if begun else "")
+            + "."
+        )
+    return lines or ["- Nothing: all parts have run."]
+
+
+# Page --------------------------------------------------------------------------------------------
+
+
+def sections(study):
+    """The lines between the marks of the page."""
+    front, sensitivity = "dsl_study_front.svg", "dsl_study_sensitivity.svg"
+    return [
+        "## What came out", "", *verdict(study),
+        "", "## DSL against SL, and against the best of the others",
+        "", "Each test by the validation of its own kind.", "", *main_table(study),
+        "", "The shifted tests by a selection on i.i.d. validation, which does not know of them:",
+        "", *main_table(_OnlyShifted(study), lambda test: IID),
+        "", "## What each branch does, MF, and the form that is tested", "", *ablation_table(study),
+        "", "## Forms of DSL, on validation", "",
+        "The best of 12 trials of each form over the best of DSL's 12; no test is read.",
+        "", *forms_table(study),
+        "", "## By item popularity", "", "SL → DSL, contributions to NDCG@20.",
+        "", *groups_table(study),
+        "", "## Where each loss stands", "", f"![i.i.d. against shifted NDCG]({front})",
+        "", "## Sensitivity", "", f"![validation by tau, beta, gamma]({sensitivity})",
+        "", "## Every loss", "", *losses_table(study),
+        "", "## Seconds of an epoch, and over SL's", "", *seconds_table(study),
+        "", "## Budgets", "", *budget_table(study),
+        "", "## Not run yet", "", *not_run(study),
+    ]  # fmt: skip
+
+
+class _OnlyShifted(Study):
+    """The same study, its shifted tests alone."""
+
+    def __init__(self, study):
+        super().__init__(study.runs, study.store)
+
+    def tests(self, selection_of):
+        """As in :class:`Study`."""
+        return (key for key in super().tests(selection_of) if key[3] == POPULARITY)
+
+
+def write_page(runs, store):
+    """Write the page beside the store, and its pictures; the text around them is kept."""
+    study = Study(runs, store)
+    replace_tables(store.with_suffix(".md"), "tables", sections(study))
+    pictures.save(study, store)

@@ -1,0 +1,244 @@
+"""From the store of dsl_study.py to the tables of its page, of what has run so far."""
+
+import functools
+import statistics
+from collections import Counter
+
+from dsl_study_comparison import corrected, gain, result
+from dsl_study_data import DATA, IID, POPULARITY
+from dsl_study_plan import (
+    DSL,
+    FORMS,
+    KAPPA,
+    LIGHTGCN,
+    LOSSES,
+    METRIC,
+    MF,
+    RIVALS,
+    SL,
+    TEMPERATURE,
+    TESTED_FORM,
+    XSIMGCL,
+    Cell,
+    budget,
+    chosen,
+)
+from measuring import markdown_table
+
+from recbole_dsl.experiments.benchmark.report.significance import stars
+
+BACKBONES = (MF, LIGHTGCN, XSIMGCL)
+TEST_NAMES = {IID: "i.i.d.", POPULARITY: "popularity"}
+
+
+class Study:
+    """The rows of a store, and what its final runs found, looked up once.
+
+    Args:
+        runs: :class:`dsl_study_plan.Runs` of the store. store: its path, beside which the users'
+            values lie.
+    """
+
+    def __init__(self, runs, store):
+        self.runs, self.store = runs, store
+
+    @functools.cache  # noqa: B019
+    def result(self, cell, selection, test):
+        """:func:`dsl_study_comparison.result`, None where there is none."""
+        return result(self.runs, self.store, cell, selection, test)
+
+    @functools.cache  # noqa: B019
+    def gain(self, cell, loss, selection, test):
+        """:class:`dsl_study_comparison.Gain` of a cell over another loss; None without both."""
+        ours = self.result(cell, selection, test)
+        other = self.result(cell._replace(loss=loss), selection, test)
+        return None if ours is None or other is None else gain(ours, other)
+
+    def tests(self, selection_of):
+        """(data set, backbone, selection, test) where DSL or SL has been tested.
+
+        Args:
+            selection_of: test -> the selection whose runs are shown.
+        """
+        for backbone in BACKBONES:
+            for name, data in DATA.items():
+                for test in data.tests:
+                    key = (selection_of(test), test)
+                    if any(self.result(Cell(name, backbone, loss), *key) for loss in (SL, DSL)):
+                        yield (name, backbone, *key)
+
+    def rival(self, name, backbone, selection, test):
+        """The loss of another paper that is best on the test; None where none has been tested."""
+        found = {loss: self.result(Cell(name, backbone, loss), selection, test) for loss in RIVALS}
+        found = {loss: result for loss, result in found.items() if result is not None}
+        return max(found, key=lambda loss: found[loss].mean, default=None)
+
+
+def own(test):
+    """Each test by the validation of its own kind."""
+    return test
+
+
+def _shown(found):
+    return "" if found is None else found.shown()
+
+
+def percent(gain):
+    """A gain and its interval, as text."""
+    if gain is None:
+        return ""
+    return f"{100 * gain.relative:+.1f} % [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
+
+def _p(value):
+    if value is None:
+        return ""
+    marks = stars(value).replace("*", r"\*")  # as Markdown shows them
+    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {marks}".rstrip()
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+
+def compared(study, selection_of=own):
+    """DSL against SL on each test: (data set, backbone, selection, test) -> Gain or None, by Holm
+    over all of them."""
+    keys = list(study.tests(selection_of))
+    gains = [study.gain(Cell(name, b, DSL), SL, *where) for name, b, *where in keys]
+    return dict(zip(keys, corrected(gains), strict=True))
+
+
+def main_table(study, selection_of=own):
+    """DSL against SL and against the best loss of another paper."""
+    gains = compared(study, selection_of)
+    rivals = {key: study.rival(*key) for key in gains}
+    against = corrected(
+        [
+            study.gain(Cell(*key[:2], DSL), rival, *key[2:]) if rival else None
+            for key, rival in rivals.items()
+        ]
+    )
+    lines = []
+    for (key, found), other in zip(gains.items(), against, strict=True):
+        name, backbone, *where = key
+        rival, at = rivals[key], functools.partial(Cell, name, backbone)
+        lines.append(
+            [
+                name, backbone, TEST_NAMES[where[1]],
+                *(_shown(study.result(at(loss), *where)) for loss in (SL, DSL)),
+                percent(found), _p(found and found.p_users), _p(found and found.p_seeds),
+                f"{rival} {_shown(study.result(at(rival), *where))}" if rival else "",
+                percent(other), _p(other and other.p_users),
+            ]
+        )  # fmt: skip
+    head = [
+        "data", "backbone", "test", "SL", "DSL", "DSL over SL", "p, users", "p, seeds",
+        "best of the others", "DSL over it", "p, users",
+    ]  # fmt: skip
+    return markdown_table(head, lines)
+
+
+def ablation_table(study):
+    """Each branch of DSL alone, both, and the form that is tested, over SL."""
+    losses, lines = (KAPPA, TEMPERATURE, DSL, TESTED_FORM), []
+    for name, backbone, *where in study.tests(own):
+        gains = [study.gain(Cell(name, backbone, loss), SL, *where) for loss in losses]
+        if backbone == MF:
+            sl = study.result(Cell(name, backbone, SL), *where)
+            lines.append([name, TEST_NAMES[where[1]], _shown(sl), *map(percent, gains)])
+    return markdown_table(["data", "test", SL, *losses], lines)
+
+
+def forms_table(study):
+    """The best of each form's trials on validation, over the best of DSL's; no test is read."""
+    lines = []
+    for name in DATA:
+        for kind in (IID, POPULARITY):
+            best = {
+                loss: _best_on_validation(study, Cell(name, MF, loss), kind)
+                for loss in (DSL, *FORMS)
+            }
+            if best[DSL] is not None and any(best[form] is not None for form in FORMS):
+                cells = [
+                    "" if best[form] is None else f"{100 * (best[form] / best[DSL] - 1):+.1f} %"
+                    for form in FORMS
+                ]
+                lines.append([name, TEST_NAMES[kind], f"{best[DSL]:.4f}", *cells])
+    return markdown_table(["data", "validation", DSL, *FORMS], lines)
+
+
+def _best_on_validation(study, cell, kind):
+    best = chosen(study.runs, cell, kind)
+    return None if best is None else best["valid"][kind][METRIC]
+
+
+def losses_table(study):
+    """Every loss on every test, with what was chosen for it."""
+    lines = []
+    for backbone in BACKBONES:
+        for name, data in DATA.items():
+            for test in data.tests:
+                for loss in (*LOSSES, TESTED_FORM):
+                    cell = Cell(name, backbone, loss)
+                    found = study.result(cell, test, test)
+                    if found is not None:
+                        best = chosen(study.runs, cell, test)
+                        lines.append(
+                            [
+                                name, backbone, TEST_NAMES[test], loss,
+                                ", ".join(f"{k} {v}" for k, v in best["settings"].items()),
+                                best["valid"][test]["best_epoch"] + 1,
+                                f"{best['valid'][test]['ndcg@20']:.4f}", found.shown(),
+                                found.shown("recall@20"), len(found.runs),
+                            ]
+                        )  # fmt: skip
+    head = [
+        "data", "backbone", "test", "loss", "chosen on its validation", "epochs", "valid NDCG@20",
+        "test NDCG@20", "Recall@20", "seeds",
+    ]  # fmt: skip
+    return markdown_table(head, lines)
+
+
+def groups_table(study):
+    """NDCG@20 of SL and DSL by item popularity; a row's three contributions add up."""
+    lines = []
+    for name, backbone, *where in study.tests(own):
+        found = [study.result(Cell(name, backbone, loss), *where) for loss in (SL, DSL)]
+        if None not in found:
+            sl, dsl = (result.groups() for result in found)
+            cells = [f"{sl[group]:.4f} → {dsl[group]:.4f}" for group in sl]
+            lines.append([name, backbone, TEST_NAMES[where[1]], *cells])
+    return markdown_table(["data", "backbone", "test", "head", "mid", "tail"], lines)
+
+
+def seconds_table(study):
+    """Median seconds of an epoch's training over the trials, and over those of SL."""
+    lines = []
+    for name in DATA:
+        for backbone in BACKBONES:
+            medians = {
+                loss: statistics.median(row["epoch_seconds"] for row in trials)
+                for loss in LOSSES
+                if (trials := study.runs.trained(Cell(name, backbone, loss)))
+            }
+            if SL in medians:
+                cells = [
+                    f"{medians[loss]:.2f} ({medians[loss] / medians[SL]:.2f})"
+                    if loss in medians else "" for loss in LOSSES
+                ]  # fmt: skip
+                lines.append([name, backbone, *cells])
+    return markdown_table(["data", "backbone", *LOSSES], lines)
+
+
+def budget_table(study):
+    """Trials of each cell: asked, done, failed; which losses share a line have the same."""
+    lines = Counter()
+    shown = {}
+    for cell in study.runs.cells:
+        trials = study.runs.trials_of(cell)
+        failed = sum("failed" in row for row in trials)
+        key = (cell.dataset, cell.backbone, budget(cell), len(trials), failed)
+        lines[key] += 1
+        shown.setdefault(key, []).append(cell.loss)
+    rows = [[*key[:2], "; ".join(shown[key]), *key[2:]] for key in lines]
+    return markdown_table(["data", "backbone", "losses", "trials asked", "run", "failed"], rows)
