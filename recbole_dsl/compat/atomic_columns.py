@@ -11,11 +11,13 @@ from recbole_dsl.compat.data_notes import note_removed
 
 def checked_columns() -> None:
     """Symptom: ``not enough values to unpack`` for a header that is none, ``KeyError`` for a file
-    without the id columns, and nothing at all for a column in ``load_col`` that no file has.
+    without the id columns, and nothing at all for a column in ``load_col`` that no file has, one
+    that ready parts give two types, or one that is in two files.
 
     Reported: none seen upstream (found here). Versions: RecBole 1.2.1. Can go once RecBole checks
     headers.
     """
+    from recbole.data.dataset import KnowledgeBasedDataset
     from recbole.data.dataset.dataset import Dataset
 
     load, load_inter = Dataset._load_feat, Dataset._load_inter_feat
@@ -36,10 +38,16 @@ def checked_columns() -> None:
                             f"(columns: {', '.join(header)}){did_you_mean(name, header)}"
                         )
             _check_has_rows(filepath, source)
+        before = dict(self.field2source), dict(self.field2type)
         try:
             frame = load(self, filepath, source)
         except UnicodeDecodeError as error:
             raise undecodable(filepath, encoding, error) from error
+        except ValueError as error:
+            if "convert string to float" not in str(error):
+                raise
+            raise ValueError(f"{filepath}, a column float_seq: {error}") from error
+        _check_same_type(self, frame, filepath, source, *before)
         _note_repeated(self, frame, filepath, getattr(source, "value", source))
         return frame
 
@@ -47,10 +55,18 @@ def checked_columns() -> None:
     def load_inter_feat(self: Any, token: str, dataset_path: str) -> None:
         load_inter(self, token, dataset_path)
         _check_ids(self)
-        for suffix in self.config["load_col"] or ():
-            path = os.path.join(dataset_path, f"{token}.{suffix}")
-            if suffix != "inter" and not os.path.isfile(path):
-                self.logger.warning(f"load_col: {suffix}: there is no file {path}; ignored")
+        read = ("inter", "user", "item", *(self.config["additional_feat_suffix"] or ()))
+        graph = isinstance(self, KnowledgeBasedDataset)
+        for setting in ("load_col", "unload_col"):
+            for suffix in self.config[setting] or ():
+                path = os.path.join(dataset_path, f"{token}.{suffix}")
+                if suffix not in read and not (graph and suffix in ("kg", "link")):
+                    self.logger.warning(
+                        f"{setting}: {suffix}: {self.config['model']} reads no .{suffix} file; "
+                        "ignored"
+                    )
+                elif suffix != "inter" and not os.path.isfile(path):
+                    self.logger.warning(f"{setting}: {suffix}: there is no file {path}; ignored")
 
     Dataset._load_feat, Dataset._load_inter_feat = load_feat, load_inter_feat
 
@@ -88,6 +104,34 @@ def one_entity_of_an_item() -> None:
         return entities, items
 
     KnowledgeBasedDataset._load_link = load_link
+
+
+def _check_same_type(
+    dataset: Any, frame: Any, path: str, source: Any, sources: Any, types: Any
+) -> None:
+    """A column is of one file, or of one type in all parts of a ready split; RecBole keeps what the
+    last file says of a name."""
+    ids = {dataset.config["USER_ID_FIELD"]: "user", dataset.config["ITEM_ID_FIELD"]: "item"}
+    name, suffix = os.path.basename(path), getattr(source, "value", source)
+    for field in () if frame is None or source == "link" else frame:
+        kind = dataset.field2type[field].value
+        if field in ids:
+            if kind != "token":
+                raise ValueError(f"{name}: the column {field}:{kind} must be {field}:token")
+            if suffix not in ("inter", ids[field]):
+                raise ValueError(
+                    f"{name}: the column {field!r} is of .inter and .{ids[field]} alone"
+                )
+        elif field in sources and sources[field] != source:
+            first = getattr(sources[field], "value", sources[field])
+            raise ValueError(
+                f"{name}: the column {field!r} is in the .{first} file too, and RecBole keeps one "
+                "of them: rename it, or leave it out by load_col"
+            )
+        elif field in types and types[field].value != kind:
+            raise ValueError(
+                f"{name}: the column {field}:{kind} is {field}:{types[field].value} in another part"
+            )
 
 
 def _note_repeated(dataset: Any, frame: Any, path: str, source: str) -> None:

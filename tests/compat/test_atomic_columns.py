@@ -15,7 +15,7 @@ USER = "user_id:token\tage:float\nu1\t1\nu2\t\n"
 
 def _load(folder, model="MF_SL", settings=None, **files):
     home = folder / "dataset" / "shop"
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     for suffix, text in {"inter": INTER, **files}.items():
         (home / f"shop.{suffix}").write_bytes(text.encode())
     config = Config(model, "shop", config_dict={"state": "ERROR", "device": "cpu"})
@@ -43,6 +43,28 @@ BAD = {
     "an empty file": ({"inter": ""}, "line 1: column 1 of the header"),
     "a header without an end": ({"inter": INTER.split("\n")[0]}, "shop.inter has no rows"),
     "a header alone": ({"item": "item_id:token\tt:token_seq\n\n"}, "shop.item has no rows"),
+    "numbers for ids in .user": (
+        {"user": "user_id:float\tage:float\n1\t1\n"},
+        "shop.user: the column user_id:float must be user_id:token",
+    ),
+    "users in .item": (
+        {"item": "item_id:token\tuser_id:token\ni1\tu1\n"},
+        "shop.item: the column 'user_id' is of .inter and .user alone",
+    ),
+    "a column of two files": (
+        {"item": "item_id:token\tprice:float\ni1\t2\n"},
+        "shop.item: the column 'price' is in the .inter file too",
+    ),
+    "a column of two files and types": (
+        {"user": "user_id:token\tprice:token_seq\nu1\tx y\n"},
+        "shop.user: the column 'price' is in the .inter file too",
+    ),
+    "words among sequences of numbers": (
+        {"item": "item_id:token\tv:float_seq\ni1\t1 x 2\n"},
+        "shop.item, a column float_seq: could not convert string to float: 'x'",
+    ),
+    "a NUL byte": ({"item": ITEM + "i\0\tz\n"}, "shop.item, line 4: a NUL byte"),
+    "a column twice": ({"user": "user_id:token\tuser_id:token\nu\tu\n"}, "'user_id' twice"),
     "interactions without rows": ({"inter": INTER.split("\n")[0] + "\n"}, "Some feat is empty"),
 }
 
@@ -137,4 +159,45 @@ def test_settings_that_name_no_column_get_one_line(settings, message, own_folder
 def test_columns_of_a_file_that_is_not_there_are_warned_of(own_folder, caplog):
     settings = {"load_col": {"inter": ["user_id", "item_id"], "usr": ["user_id", "age"]}}
     _load(own_folder, settings=settings, user=USER)
-    assert "load_col: usr: there is no file dataset/shop/shop.usr; ignored" in caplog.text
+    assert "load_col: usr: MF_SL reads no .usr file; ignored" in caplog.text
+    settings = {"load_col": {"inter": ["user_id", "item_id"], "item": ["item_id"]}}
+    _load(own_folder, settings=settings)
+    assert "load_col: item: there is no file dataset/shop/shop.item; ignored" in caplog.text
+
+
+def test_another_encoding_is_told_by_its_first_bytes(own_folder):
+    home = own_folder / "dataset" / "shop"
+    home.mkdir(parents=True)
+    (home / "shop.inter").write_bytes(INTER.encode("utf-16"))
+    settings = {"load_col": None, "state": "ERROR", "device": "cpu"}
+    with pytest.raises(UsageError, match=r"begins as UTF-16 .* \(encoding: utf-16\)"):
+        load_dataset(Config("MF_SL", "shop", config_dict=settings))
+    config = Config("MF_SL", "shop", config_dict={**settings, "encoding": "utf-16"})
+    assert len(load_dataset(config)) == 35
+
+
+def test_parts_give_a_column_one_type(own_folder):
+    other = INTER.replace("price:float", "price:token")
+    parts = {"train.inter": INTER, "test.inter": other}
+    settings = {"benchmark_filename": ["train", "test"]}
+    message = "shop.test.inter: the column price:token is price:float in another part"
+    with pytest.raises(UsageError, match=message):
+        _load(own_folder, settings=settings, **parts)
+    loaded = {"inter": ["user_id", "item_id"]}
+    assert len(_load(own_folder, settings={**settings, "load_col": loaded}, **parts)) == 70
+
+
+@pytest.mark.parametrize("suffix", ["kg", "link", "net"])
+def test_files_that_a_model_does_not_read_are_named(suffix, own_folder, caplog):
+    settings = {"load_col": {"inter": ["user_id", "item_id"], suffix: ["a"]}}
+    _load(own_folder, settings=settings, **{suffix: "a:token\nx\n"})
+    assert f"load_col: {suffix}: MF_SL reads no .{suffix} file; ignored" in caplog.text
+
+
+def test_tokens_of_further_files_need_ids(own_folder):
+    ent = "ent_id:token\tv:float\nu1\t1\n"
+    settings = {"additional_feat_suffix": ["ent"], "load_col": {"inter": "*", "ent": "*"}}
+    with pytest.raises(UsageError, match="the tokens of ent_id in .ent get no ids from RecBole"):
+        _load(own_folder, settings=settings, ent=ent)
+    settings["alias_of_user_id"] = ["ent_id"]
+    assert len(_load(own_folder, settings=settings, ent=ent)) == 35
