@@ -115,6 +115,8 @@ def _check_same_type(
     name, suffix = os.path.basename(path), getattr(source, "value", source)
     for field in () if frame is None or source == "link" else frame:
         kind = dataset.field2type[field].value
+        if field in (dataset.config["numerical_features"] or ()) and "float" not in kind:
+            raise ValueError(f"numerical_features: {field}:{kind} is no column of numbers")
         if field in ids:
             if kind != "token":
                 raise ValueError(f"{name}: the column {field}:{kind} must be {field}:token")

@@ -10,7 +10,6 @@ from typing import Any
 import recbole.data.dataset
 import torch
 from recbole.config import Config
-from recbole.data import create_dataset
 from recbole.data.dataloader.abstract_dataloader import AbstractDataLoader
 from recbole.data.dataset import Dataset
 from recbole.utils import ModelType, init_seed
@@ -18,7 +17,7 @@ from recbole.utils import ModelType, init_seed
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.timing import Clock
 from recbole_dsl.compat.data_notes import data_notes
-from recbole_dsl.data import partition, saved_loaders, settings, split_card
+from recbole_dsl.data import partition, saved_dataset, saved_loaders, settings, split_card
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.data.loaders.build import eval_loader, make_samplers, train_loader
 from recbole_dsl.data.loading import loaded
@@ -36,6 +35,8 @@ def load_dataset(config: Config) -> Dataset:
         dataset = _load(config)
         loaded.check_times(config, dataset)
         loaded.check_columns(config, dataset)
+    except UsageError:
+        raise
     except (OSError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).splitlines())
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {reason}") from error
@@ -47,7 +48,7 @@ def _load(config: Config) -> Dataset:
     if _takes_array_dataset(config):
         return ArrayDataset(config)
     clock = Clock()
-    dataset = create_dataset(config)
+    dataset = saved_dataset.create(config)
     clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
     return dataset
 

@@ -152,6 +152,9 @@ def log_notes(config: Config, dataset: Dataset) -> None:
         if notes[counts]:
             phrases = ", ".join(f"{count:,} ({what})" for what, count in notes[counts].items())
             logger.warning(f"{title}: {phrases}")
+    for field in config["seq_len"] or ():
+        if field not in dataset.field2type:
+            logger.warning(f"seq_len: no column {field} is loaded; ignored")
     labels = notes["labels"]
     if labels and labels["zeros"] and not _reads_labels(config) and not config["drop_zero_labels"]:
         logger.warning(
