@@ -176,3 +176,15 @@ def _check_ids(dataset: Any) -> None:
         kind = dataset.field2type[field].value
         if kind != "token":
             raise ValueError(f"{setting}: the column {field}:{kind} must be {field}:token")
+        _check_one_line(dataset.inter_feat[field].unique(), field)
+
+
+def _check_one_line(tokens: Any, field: str) -> None:
+    """No id goes on in the next line; one that does has swallowed rows after a stray quote."""
+    for token in tokens:
+        if isinstance(token, str) and ("\n" in token or "\r" in token):
+            shown = token if len(token) <= 40 else f"{token[:40]}..."
+            raise ValueError(
+                f"{field} {shown!r} goes on in the next line: a double quote opens it, and rows "
+                "are part of it"
+            )

@@ -65,6 +65,10 @@ BAD = {
     ),
     "a NUL byte": ({"item": ITEM + "i\0\tz\n"}, "shop.item, line 4: a NUL byte"),
     "a column twice": ({"user": "user_id:token\tuser_id:token\nu\tu\n"}, "'user_id' twice"),
+    "a quote that swallows rows": (
+        {"inter": INTER + '"u1\ti1\t1\nu2\ti2\t1\nu3"\ti3\t1\n'},
+        r"user_id 'u1\\ti1\\t1\\nu2.*' goes on in the next line: a double quote opens it",
+    ),
     "interactions without rows": ({"inter": INTER.split("\n")[0] + "\n"}, "Some feat is empty"),
 }
 
