@@ -33,6 +33,7 @@ GENERAL = {**COMMON, "load_col": {"inter": COLUMNS[:2]}}
 SMALL = {**GENERAL, "embedding_size": 16}
 SEQUENTIAL = {
     **COMMON,
+    "MAX_ITEM_LIST_LENGTH": 10,
     "train_neg_sample_args": None,
     "eval_args": {"order": "TO", "split": {"LS": "valid_and_test"}},
 }
@@ -91,7 +92,7 @@ CASES = {
     },
     **{
         model: (model, SEQUENTIAL)
-        for model in ("GRU4Rec", "SASRec", "NARM", "STAMP", "BERT4Rec", "Caser", "NPE", "SHAN")
+        for model in ("GRU4Rec", "SASRec", "NARM", "STAMP", "BERT4Rec", "NPE", "SHAN")
     },
     "FPMC": ("FPMC", {**SEQUENTIAL, "train_neg_sample_args": {"sample_num": 1}}),
     **{model: (model, LABELED) for model in ("FM", "LR", "DeepFM", "NFM", "AutoInt", "DCN")},
@@ -216,4 +217,5 @@ def test_a_run_has_the_numbers_of_stock_recbole(name, stock, own_folder):
     for part in ("valid", "test"):
         assert result[part].keys() == stock[name][part].keys()
         for metric, value in stock[name][part].items():
-            assert result[part][metric] == pytest.approx(value, rel=0, abs=1e-12), (part, metric)
+            error = 1e-7 if metric == "gauc" else 1e-12  # RecBole's GAUC is in float32
+            assert result[part][metric] == pytest.approx(value, rel=0, abs=error), (part, metric)
