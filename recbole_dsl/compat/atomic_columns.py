@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Collection
 from typing import Any
 
 from recbole_dsl.common.errors import did_you_mean
@@ -17,7 +18,7 @@ def checked_columns() -> None:
     Reported: none seen upstream (found here). Versions: RecBole 1.2.1. Can go once RecBole checks
     headers.
     """
-    from recbole.data.dataset import KnowledgeBasedDataset
+    from recbole.data.dataset import KnowledgeBasedDataset, SequentialDataset
     from recbole.data.dataset.dataset import Dataset
 
     load, load_inter = Dataset._load_feat, Dataset._load_inter_feat
@@ -30,13 +31,9 @@ def checked_columns() -> None:
         encoding = self.config["encoding"]
         if chosen[0] != set():
             header = read_header(filepath, self.config["field_separator"], encoding)
-            for setting, names in zip(("load_col", "unload_col"), chosen, strict=True):
-                for name in sorted(names or ()):
-                    if name not in header:
-                        raise ValueError(
-                            f"{setting}: {os.path.basename(filepath)} has no column {name!r} "
-                            f"(columns: {', '.join(header)}){did_you_mean(name, header)}"
-                        )
+            _check_named(filepath, header, chosen)
+            if source == "link":
+                _check_link(self, filepath, header, chosen)
             _check_has_rows(filepath, source)
         before = dict(self.field2source), dict(self.field2type)
         try:
@@ -55,6 +52,8 @@ def checked_columns() -> None:
     def load_inter_feat(self: Any, token: str, dataset_path: str) -> None:
         load_inter(self, token, dataset_path)
         _check_ids(self)
+        if isinstance(self, SequentialDataset):
+            _check_sequences(self)
         read = ("inter", "user", "item", *(self.config["additional_feat_suffix"] or ()))
         graph = isinstance(self, KnowledgeBasedDataset)
         for setting in ("load_col", "unload_col"):
@@ -177,6 +176,50 @@ def _check_ids(dataset: Any) -> None:
         if kind != "token":
             raise ValueError(f"{setting}: the column {field}:{kind} must be {field}:token")
         _check_one_line(dataset.inter_feat[field].unique(), field)
+
+
+def _check_sequences(dataset: Any) -> None:
+    """The columns that RecBole makes of sequences are not there yet, or, in ready parts, are."""
+    config, loaded = dataset.config, list(dataset.inter_feat)
+    suffix, length = config["LIST_SUFFIX"], config["ITEM_LIST_LENGTH_FIELD"]
+    items = f"{dataset.iid_field}{suffix}"
+    if dataset.benchmark_filename_list is not None:
+        if items not in loaded:
+            raise ValueError(
+                f"benchmark_filename: for {config['model']} the parts have sequences, in the "
+                f"column {items}:token_seq (ITEM_ID_FIELD and LIST_SUFFIX), loaded (load_col)"
+            )
+        return
+    for made in (length, *(f"{field}{suffix}" for field in loaded)):
+        if made in loaded:
+            raise ValueError(
+                f"the column {made!r} is what {config['model']} names a column of its own by "
+                f"ITEM_LIST_LENGTH_FIELD {length!r} or LIST_SUFFIX {suffix!r}: choose other names"
+            )
+
+
+def _check_named(path: str, header: Collection[str], chosen: Any) -> None:
+    """The columns that load_col and unload_col name are in the file."""
+    for setting, names in zip(("load_col", "unload_col"), chosen, strict=True):
+        for name in sorted(names or ()):
+            if name not in header:
+                raise ValueError(
+                    f"{setting}: {os.path.basename(path)} has no column {name!r} "
+                    f"(columns: {', '.join(header)}){did_you_mean(name, header)}"
+                )
+
+
+def _check_link(dataset: Any, path: str, header: Collection[str], chosen: Any) -> None:
+    """A .link file has one column of items and one of entities; RecBole knows no type of others."""
+    load, unload = chosen
+    loaded = [name for name in header if name in (header if load is None else load)]
+    loaded = [name for name in loaded if name not in (unload or ())]
+    names = [dataset.config[setting] for setting in ("ITEM_ID_FIELD", "ENTITY_ID_FIELD")]
+    if sorted(loaded) != sorted(names):
+        raise ValueError(
+            f"{os.path.basename(path)}: the columns {' and '.join(names)} (ITEM_ID_FIELD, "
+            f"ENTITY_ID_FIELD) are to be loaded, and no others: {', '.join(loaded) or 'none'}"
+        )
 
 
 def _check_one_line(tokens: Any, field: str) -> None:

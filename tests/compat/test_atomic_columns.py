@@ -205,3 +205,54 @@ def test_tokens_of_further_files_need_ids(own_folder):
         _load(own_folder, settings=settings, ent=ent)
     settings["alias_of_user_id"] = ["ent_id"]
     assert len(_load(own_folder, settings=settings, ent=ent)) == 35
+
+
+GRAPH = {
+    "kg": "head_id:token\trelation_id:token\ttail_id:token\ne1\tr\te2\n",
+    "link": "item_id:token\tentity_id:token\ni1\te1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "link"),
+    [
+        ({"ENTITY_ID_FIELD": "item_id"}, GRAPH["link"]),
+        ({"ENTITY_ID_FIELD": "entity"}, GRAPH["link"]),
+        ({}, "item_id:token\tentity_id:token\tnote:token\ni1\te1\tx\n"),
+        ({}, "item_id:token\tentity:token\ni1\te1\n"),
+    ],
+)
+def test_links_have_the_columns_of_items_and_entities_alone(settings, link, own_folder):
+    every = {"load_col": {"inter": "*", "kg": "*", "link": "*"}}
+    with pytest.raises(UsageError, match=r"shop.link: the columns item_id and .* are to be loaded"):
+        _load(own_folder, "CKE", {**every, **settings}, **{**GRAPH, "link": link})
+
+
+TIMED = "user_id:token\titem_id:token\ttimestamp:float\n" + "".join(
+    f"u{k % 5}\ti{k % 7}\t{k}\n" for k in range(35)
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ITEM_LIST_LENGTH_FIELD": "item_id"},
+        {"ITEM_LIST_LENGTH_FIELD": "timestamp"},
+        {"LIST_SUFFIX": "_list", "ITEM_ID_FIELD": "item_id"},
+    ],
+)
+def test_sequences_overwrite_no_column(settings, own_folder):
+    text = TIMED
+    if "LIST_SUFFIX" in settings:
+        text = text.replace("timestamp:float\n", "timestamp:float\titem_id_list:float\n", 1)
+        text = text.replace("\n", "\t1\n").replace("item_id_list:float\t1", "item_id_list:float")
+    with pytest.raises(UsageError, match="is what FPMC names a column of its own by ITEM_LIST"):
+        _load(own_folder, "FPMC", settings, inter=text)
+
+
+def test_ready_parts_of_a_sequential_model_have_sequences(own_folder):
+    settings = {"benchmark_filename": ["train", "valid", "test"]}
+    parts = {f"{part}.inter": TIMED for part in ("train", "valid", "test")}
+    message = "for FPMC the parts have sequences, in the column item_id_list:token_seq"
+    with pytest.raises(UsageError, match=message):
+        _load(own_folder, "FPMC", settings, **parts)

@@ -62,9 +62,11 @@ class InterFile:
         """Codes of users and items, (N,) int32 each, -1 where missing; timestamps or None.
 
         Raises:
-            UsageError: no such column, one of another type, a timestamp that is no number, or a
-                field over two lines.
+            UsageError: no such column, one for both ids or of another type, a timestamp that is no
+                number, or a field over two lines.
         """
+        if user == item:
+            raise UsageError(f"--user and --item name the same column, {user!r}")
         wanted = [name for name in (user, item, timestamp) if name is not None]
         for name in wanted:
             if name not in self.fields:

@@ -220,6 +220,7 @@ def test_files_that_are_there_are_replaced_only_with_overwrite(shop):
             {"split": "GT"},
             "the column timestamp:token must be timestamp:float",
         ),
+        (HEADER + "a\tb\t1\t1\n", {"user": "item_id"}, "--user and --item name the same column"),
         (HEADER + "a\tb\t1\t1\nc\td\t1\t1\n", {}, "only 0 of 2 can leave train|no row of 2"),
     ],
 )
