@@ -37,6 +37,17 @@ FILES = {
 }
 
 
+def _assert_refused(words, message, capsys, own_folder):
+    Path("a_folder").mkdir()
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    before = sorted(own_folder.rglob("*"))
+    assert run.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and message in err and err.count("\n") == 1
+    assert sorted(own_folder.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -48,6 +59,16 @@ FILES = {
         (["--dataset=ml-10k"], "did you mean ml-100k?"),
         (["--config_files=none.yaml"], "cannot read settings file none.yaml"),
         (["--result_file=."], "is a folder"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(words, message, capsys, own_folder):
+    _assert_refused(words, message, capsys, own_folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["--result_file=saved"], "names a folder, not a file"),
         (["--model=:"], "':' is no package.module:Class"),
         (["--model=a:"], "'a:' is no package.module:Class"),
@@ -83,15 +104,8 @@ FILES = {
         (["--config_files=endless.yaml"], "an anchor that refers to itself"),
     ],
 )
-def test_mistakes_are_one_line_and_write_nothing(words, message, capsys, own_folder):
-    Path("a_folder").mkdir()
-    for name, text in FILES.items():
-        Path(name).write_text(text)
-    before = sorted(own_folder.rglob("*"))
-    assert run.main(words) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("error: ") and message in err and err.count("\n") == 1
-    assert sorted(own_folder.rglob("*")) == before
+def test_so_are_more_of_every_kind(words, message, capsys, own_folder):
+    _assert_refused(words, message, capsys, own_folder)
 
 
 def test_list_is_the_list_command(capsys):

@@ -191,11 +191,22 @@ def test_what_reads_labels_gets_zeros_and_ones_or_one_line(head, value, message,
     assert "\n" not in str(caught.value)
 
 
+def test_what_threshold_labels_is_there_in_every_row(own_folder):
+    """RecBole fills the mean first, and labels that."""
+    _write(
+        own_folder, "shop", _rows(), "rating:float", lambda rating: "" if rating == 2 else rating
+    )
+    with pytest.raises(UsageError, match="labels that are 0 or 1, and 12 rows have no rating"):
+        _load("FM", threshold={"rating": 3}, **LABELED)
+    assert len(_load(threshold={"rating": 3}, drop_zero_labels=True)[1]) == 36
+
+
 def test_labels_of_one_kind_are_enough_for_the_log_loss(own_folder):
     _write(own_folder, "shop", _rows(), value=lambda rating: 1)
     split_dataset(*_load("FM", **{**LABELED, "metrics": ["LogLoss"], "valid_metric": "LogLoss"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["NeuMF", "DMF", "NAIS", "NNCF", "FISM"])
 @pytest.mark.parametrize("kind", ["none", "words", "labels"])
 def test_a_pointwise_model_that_draws_no_negatives_needs_labels(model, kind, own_folder):

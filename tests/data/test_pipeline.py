@@ -147,6 +147,7 @@ def test_parts_that_nobody_asked_for_may_be_empty(split, own_folder):
     assert _split(eval_args={"split": split}).tests == {"test": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "mode"),
     [

@@ -9,6 +9,8 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset
 
+pytestmark = pytest.mark.slow
+
 HEAD = "user_id:token\titem_id:token\ttimestamp:float\n"
 ROWS = [f"u{n % 6}\ti{n % 10}\t{n}\n" for n in range(60)]
 FILES = {"MF_SL": "shop-Dataset", "SASRec": "shop-SequentialDataset"}

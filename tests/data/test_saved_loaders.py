@@ -113,6 +113,7 @@ def test_loaders_of_files_that_have_changed_are_not_taken(shop, own_folder, capl
     assert "dataloader.pth is not used: the dataset's files have changed" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [None, "", "[1]", "{}", '{"digest": "x"}'])
 def test_loaders_beside_which_nothing_is_said_are_not_taken(text, shop, own_folder, caplog):
     made = _split(**SAVED)

@@ -146,5 +146,10 @@ def test_a_pair_gets_our_loop_and_a_model_of_recboles_the_class_recbole_chooses(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_score_that_is_no_number_ends_training_and_chooses_no_epoch(model, monkeypatch):
+    trainer, train, valid, _ = _trainer(model, epochs=3, valid_metric="mrr@10")
+    scores = iter([0.1, float("nan")])
+    monkeypatch.setattr(trainer, "evaluate", lambda *_, **__: {"mrr@10": next(scores)})
     with pytest.raises(NonFiniteLossError, match="mrr@10 of valid is nan"):
-        _fit(model, [0.1, float("nan")], monkeypatch, epochs=3, valid_metric="mrr@10")
+        trainer.fit(train, valid, saved=True)
+    trainer.tensorboard.close()
+    assert trainer.recorder.best_epoch == 0

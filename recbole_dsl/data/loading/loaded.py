@@ -136,11 +136,13 @@ def check_labels(dataset: Dataset, needed_by: str, any_number: bool = False) -> 
     kind = dataset.field2type[field]
     if kind != FeatureType.FLOAT:
         raise ValueError(f"{needed_by} needs numbers: {field}:{kind.value} must be {field}:float")
-    missing = data_notes(dataset)["filled"].get(f"inter.{field}", 0)
+    # RecBole fills what is missing by the mean before it labels by threshold
+    made_of = next(iter(dataset.config["threshold"] or {}), field)
+    missing = data_notes(dataset)["filled"].get(f"inter.{made_of}", 0)
     labels = np.asarray(rows[field], np.float64)
     wrong = labels[~np.isfinite(labels) if any_number else (labels != 0) & (labels != 1)]
     if missing or len(wrong):
-        found = f"{missing:,} rows have no {field}" if missing else f"one is {wrong[0]:g}"
+        found = f"{missing:,} rows have no {made_of}" if missing else f"one is {wrong[0]:g}"
         wanted = "labels that are numbers" if any_number else "labels that are 0 or 1"
         raise ValueError(f"{needed_by} needs {wanted}, and {found}")
 
