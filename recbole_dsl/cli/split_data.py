@@ -11,7 +11,7 @@ from recbole_dsl.common.text import table
 
 def report(result: Mapping[str, Any]) -> str:
     """What :func:`write_split` returned, as text for a terminal."""
-    from recbole_dsl.data.splitting.options import left_out_lines
+    from recbole_dsl.data.splitting.options import left_out_lines, shares_line
 
     names = ["rows", "users", "items", "gini", "kl_train", "kl_uniform"]
     head = ["part", "rows", "users", "items", "Gini", "KL from train", "KL from uniform"]
@@ -29,6 +29,10 @@ def report(result: Mapping[str, Any]) -> str:
         for role in ("user", "item"):
             if rows := size.get(f"new_{role}_rows"):
                 lines.append(f"warning: {rows:,} rows of {part} whose {role} train lacks")
+        if rows := size.get("repeated_rows"):
+            lines.append(f"warning: {rows:,} rows of {part} repeat a user and an item of train")
+    if line := shares_line(next(iter(result["split"].values()))):
+        lines.append(f"warning: {line}")
     lines += [f"removed {name}, of the split that was there" for name in result["removed"]]
     lines += [f"wrote {path}" for path in result["files"]]
     parts = ", ".join(result["parts"])

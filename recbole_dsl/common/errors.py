@@ -47,7 +47,7 @@ def how_to_install(name: str) -> str:
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss or a weight is not a finite number; str() says where, and what to try."""
+    """A loss, a weight or a metric is not a finite number; str() says where, and what to try."""
 
 
 class ProcessError(RuntimeError):

@@ -61,7 +61,12 @@ def read_header(path: _Path, separator: str, encoding: str | None = None) -> dic
     Raises:
         ValueError: the first line is no header of ``name:type`` fields, each name once.
     """
-    with open(path, encoding=encoding_of(encoding), errors="replace") as file:
+    read_as = encoding_of(encoding)
+    with open(path, "rb") as start:
+        utf_16 = start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if utf_16 and read_as in _PLAIN:
+        raise ValueError(f"{path} begins as UTF-16 and is read as {read_as} (encoding: utf-16)")
+    with open(path, encoding=read_as, errors="replace") as file:
         line = file.readline().rstrip("\n")
     where = f"{path}, line 1"
     if line.startswith("\ufeff"):

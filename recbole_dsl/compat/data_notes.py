@@ -66,7 +66,12 @@ def counted_filters() -> None:
             before = len(self.inter_feat)
             getattr(self, step)()
             note_removed(self, reason, before - len(self.inter_feat))
-        self._reset_index()
+        try:
+            self._reset_index()
+        except ValueError as error:
+            removed = data_notes(self)["removed"]
+            said = ", ".join(f"{rows:,} ({what})" for what, rows in removed.items())
+            raise ValueError(f"{error} Rows left out: {said or 'none'}") from error
 
     @functools.wraps(link)
     def filter_link(self: Any) -> None:
@@ -83,7 +88,7 @@ def note_missing(dataset: Any) -> None:
 
     Raises:
         ValueError: interactions without a user or an item, which only those of
-            ``benchmark_filename`` can still have.
+            ``benchmark_filename`` can still have; infinite values that would spread.
     """
     from recbole.utils import FeatureType
 
@@ -102,8 +107,23 @@ def note_missing(dataset: Any) -> None:
                 missing = missing[1:]  # row 0 is the padding user's or item's
             if name == "inter_feat" and field in (dataset.uid_field, dataset.iid_field):
                 _refuse_missing_ids(dataset, field, missing)
+            where = f"{name.removesuffix('_feat')}.{field}"
+            if kind == FeatureType.FLOAT:
+                _check_finite(dataset, feat[field], where, int(missing.sum()))
             if missing.any():
-                filled[f"{name.removesuffix('_feat')}.{field}"] = int(missing.sum())
+                filled[where] = int(missing.sum())
+
+
+def _check_finite(dataset: Any, column: Any, where: str, missing: int) -> None:
+    """Infinite values make a mean, by which RecBole fills, and a range, by which it normalises,
+    that are none."""
+    values = np.asarray(column, np.float64)
+    infinite = int(np.isinf(values).sum())
+    config, field = dataset.config, where.partition(".")[2]
+    normalised = config["normalize_all"] or field in (config["normalize_field"] or ())
+    if infinite and (missing or normalised):
+        done = f"{missing:,} missing ones would be their mean" if missing else "they are normalised"
+        raise ValueError(f"{where} has {infinite:,} infinite values, and {done}")
 
 
 def _refuse_missing_ids(dataset: Any, field: str, missing: Any) -> None:

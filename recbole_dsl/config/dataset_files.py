@@ -18,9 +18,11 @@ def check_dataset_files(values: Mapping[str, Any], dataset: str) -> None:
         values: settings, ``data_path`` with the dataset's own folder in it.
         dataset: its name.
     Raises:
-        UsageError: a file is missing, the name is unknown, or ``benchmark_filename`` names parts
-            that make no split.
+        UsageError: a file is missing, the name is unknown or a path, or ``benchmark_filename``
+            names parts that make no split.
     """
+    if dataset in (".", "..") or any(mark in dataset for mark in "/\\"):
+        raise UsageError(f"dataset must be the name of a folder in data_path, got {dataset!r}")
     folder = Path(values["data_path"])
     parts = values.get("benchmark_filename")
     several = isinstance(parts, list) and len(parts) > 1 and len(set(parts)) == len(parts)

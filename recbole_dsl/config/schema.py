@@ -107,7 +107,9 @@ class Schema:
         try:
             found = _of_type(kind, value, text)
         except NotOfType as error:
-            got = text if text is not None and isinstance(value, str) else value
+            # A word may be a list or a map to YAML, as "::" is
+            word = isinstance(value, str) or (isinstance(value, (list, dict)) and kind.is_word)
+            got = text if text is not None and word else value
             raise UsageError(
                 f"{_name(place)} must be {error}, got {shown(got)}{kind.hint(got)}"
             ) from error

@@ -70,7 +70,7 @@ def _encoding(value: Any) -> str:
         raise ValueError
     try:
         codecs.lookup(value)
-        "a".encode(value)
+        "a".encode(value).decode(value, "replace")  # which idna, for one, cannot do
     except (LookupError, UnicodeError) as error:
         raise ValueError from error
     return value

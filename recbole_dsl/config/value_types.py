@@ -46,6 +46,7 @@ class ValueType:
         words: as they stand in the comment.
         allowed: what it allows, in a sentence after "must be ".
         takes_none: whether it may be empty.
+        is_word: whether it is a text of some form, and neither a list nor a map.
 
     Raises:
         ValueError: the words are none of a type.
@@ -61,6 +62,7 @@ class ValueType:
         said = [choice.allowed for choice in self._choices]
         self.allowed = " or ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
         self.takes_none = "empty" in parts
+        self.is_word = {"empty", "str", *FORMATS}.issuperset(parts)
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         return ValueType, (self.words,)  # RecBole pickles a Config with the data

@@ -2,14 +2,14 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from logging import getLogger
 from typing import Any
 
 import recbole.data.dataset
 import torch
 from recbole.config import Config
-from recbole.data import create_dataset
 from recbole.data.dataloader.abstract_dataloader import AbstractDataLoader
 from recbole.data.dataset import Dataset
 from recbole.utils import ModelType, init_seed
@@ -17,7 +17,7 @@ from recbole.utils import ModelType, init_seed
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.timing import Clock
 from recbole_dsl.compat.data_notes import data_notes
-from recbole_dsl.data import partition, saved_loaders, settings, split_card
+from recbole_dsl.data import partition, saved_dataset, saved_loaders, settings, split_card
 from recbole_dsl.data.loaders import sharding
 from recbole_dsl.data.loaders.build import eval_loader, make_samplers, train_loader
 from recbole_dsl.data.loading import loaded
@@ -34,6 +34,9 @@ def load_dataset(config: Config) -> Dataset:
     try:
         dataset = _load(config)
         loaded.check_times(config, dataset)
+        loaded.check_columns(config, dataset)
+    except UsageError:
+        raise
     except (OSError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).splitlines())
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {reason}") from error
@@ -45,7 +48,7 @@ def _load(config: Config) -> Dataset:
     if _takes_array_dataset(config):
         return ArrayDataset(config)
     clock = Clock()
-    dataset = create_dataset(config)
+    dataset = saved_dataset.create(config)
     clock.done(f"read {config['dataset']} by RecBole's own loader", len(dataset.inter_feat))
     return dataset
 
@@ -142,7 +145,31 @@ def _partition(config: Config, dataset: Dataset) -> partition.Partition:
         made = partition.with_false_positives(config, made)
     if len(made.parts["train"]) == 0:
         raise UsageError(f"eval_args: {split} leaves no row to train on")
+    if not config["benchmark_filename"]:
+        _check_shares(split, made.parts)
+    loaded.check_parts(config, made.parts)
     return made
+
+
+def _check_shares(split: dict[str, Any], parts: Mapping[str, Dataset]) -> None:
+    """A part that was asked for has rows.
+
+    Raises:
+        UsageError: there are none to test.
+    """
+    [(name, shares)] = split.items()
+    if name == "LS":
+        wanted = {"valid": shares != "test_only", "test": shares != "valid_only"}
+    else:
+        wanted = {"valid": len(shares) > 2 and shares[1] > 0, "test": shares[-1] > 0}
+    for part, rows in parts.items():
+        if len(rows) or not wanted.get(part.partition("_")[0]):
+            continue
+        message = f"eval_args: split {split} leaves no row for {part}"
+        if part != "valid":
+            why = "times are equal" if name == "TS" else "users have too few rows"
+            raise UsageError(f"{message}: too many {why}")
+        getLogger().warning(f"{message}: the last epoch is tested")
 
 
 def _loaders(

@@ -3,6 +3,7 @@ beside it that says how their rows were chosen, which a loader does not know."""
 
 import json
 from collections.abc import Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.files import write_atomically
 from recbole_dsl.data import settings
 from recbole_dsl.data.loading.cache import file_digest
+from recbole_dsl.data.saved_dataset import digests
 
 
 class SavedLoaders(NamedTuple):
@@ -29,18 +31,42 @@ def load(config: Config) -> SavedLoaders | None:
     """Loaders of the same dataset, split and seed, or None.
 
     A pickle without its JSON file, or with that of another pickle, is not used: its rows may have
-    been chosen in another way.
+    been chosen in another way. Nor is one of files that have changed. The log says so.
+
+    Raises:
+        UsageError: ``dataloaders_save_path`` names no file.
     """
-    path = Path(config["dataloaders_save_path"] or _written_by_recbole(config))
-    if not (path.is_file() and _json_beside(path).is_file()):
+    named = config["dataloaders_save_path"]
+    path = Path(named or _written_by_recbole(config))
+    if not path.is_file():
+        if named:
+            raise UsageError(f"dataloaders_save_path: there is no file {path}")
         return None
-    kept = json.loads(_json_beside(path).read_text(encoding="utf-8"))
-    if kept.pop("digest") != file_digest(path):
-        return None
-    loaders = load_split_dataloaders(config)
+    kept = _kept_beside(path)
+    reason = _why_not_of_this_data(config, path, kept)
+    loaders = None if reason else load_split_dataloaders(config)
     if loaders is None or not settings.same_split(loaders[0]._dataset.config, config):
+        reason = reason or "it is of other settings"
+        getLogger().warning(f"{path} is not used: {reason}")
         return None
-    return SavedLoaders(list(loaders), **kept)
+    return SavedLoaders(list(loaders), kept["notes"], kept["added_noise"])
+
+
+def _kept_beside(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(_json_beside(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    keys = {"digest", "files", "notes", "added_noise"}
+    return kept if isinstance(kept, dict) and kept.keys() == keys else {}
+
+
+def _why_not_of_this_data(config: Config, path: Path, kept: dict[str, Any]) -> str:
+    if not kept:
+        return f"{_json_beside(path)}, which says how rows were chosen, is not there, or damaged"
+    if kept["digest"] != file_digest(path):
+        return f"{_json_beside(path)} is of another file"
+    return "" if kept["files"] == digests(config) else "the dataset's files have changed"
 
 
 def save(
@@ -65,7 +91,8 @@ def save(
         loader.generator = loader.sampler.generator = torch.Generator()
         loader.generator.set_state(state)
     path = _written_by_recbole(config)
-    beside = {"digest": file_digest(path), "notes": notes, "added_noise": added_noise}
+    made_of = {"digest": file_digest(path), "files": digests(config)}
+    beside = {**made_of, "notes": notes, "added_noise": added_noise}
     text = json.dumps(beside, indent=2) + "\n"
     write_atomically(_json_beside(path), lambda file: file.write_text(text, encoding="utf-8"))
 

@@ -72,9 +72,14 @@ def _unknown_to_train(size: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def log_card(made: Mapping[str, Any]) -> None:
+def log_card(made: Mapping[str, Any], *, repeats: bool = False) -> None:
     """A line on item popularity, one on what was reserved or left out, and one for each part with
-    users or items that train lacks, a warning where the parts were ready."""
+    users or items that train lacks, a warning where the parts were ready; and warnings of ready
+    parts without rows, and of rows that train has too.
+
+    Args:
+        made: of :func:`card`. repeats: whether users may meet an item again.
+    """
     logger = getLogger()
     logger.info(popularity_line(made["popularity"]))
     ready = isinstance(made["split"], dict) and "benchmark_filename" in made["split"]
@@ -84,6 +89,14 @@ def log_card(made: Mapping[str, Any]) -> None:
                 logging.WARNING if ready else logging.INFO,
                 f"{name}: {' and '.join(phrases)} that train lacks; their scores are those of "
                 "untrained vectors",
+            )
+        if ready and not size["rows"] and name != "valid":
+            logger.warning(f"{name}: its file has no rows")
+        if size.get("repeated_rows") and not repeats:
+            logger.warning(
+                f"{name}: {size['repeated_rows']:,} of {size['rows']:,} rows are of a user and an "
+                "item that are a row of train too, which the model has learned"
+                + ("" if ready else "; rm_dup_inter: first keeps one of repeated rows")
             )
     lines = options.left_out_lines(made.get("reserved", 0), made.get("left_out", {}))
     if lines:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import logging
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,8 @@ from recbole.utils import ModelType
 
 from recbole_dsl._version import __version__
 from recbole_dsl.common import text
-from recbole_dsl.common.files import check_folder_writable, write_atomically
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.files import check_folder_writable, check_writable, write_atomically
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import SplitData
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
@@ -66,6 +68,23 @@ def check_folders(config: Config, saved: bool) -> None:
     """
     for folder in ("log", "log_tensorboard", *([config["checkpoint_dir"]] if saved else [])):
         check_folder_writable(folder)
+
+
+def check_result_file(config: Config) -> None:
+    """Find out now whether ``result_file`` can be written.
+
+    Raises:
+        UsageError: it is, or will be, a folder. WriteError: the system refuses.
+    """
+    path = config["result_file"]
+    if path is None:
+        return
+    check_writable(str(path))
+    names = ("log", "log_tensorboard", config["checkpoint_dir"])
+    folders = [Path(os.path.abspath(name)) for name in names]
+    own = Path(os.path.abspath(path))
+    if str(path).endswith("/") or any(own in (made, *made.parents) for made in folders):
+        raise UsageError(f"result_file {path} names a folder, not a file")
 
 
 def result_path(config: Config, checkpoint: str, saved: bool) -> Path | None:

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from recbole.utils import init_seed
+from recbole.utils import ModelType, init_seed
 
 from recbole_dsl.common import distributed, memory
 from recbole_dsl.common.errors import UsageError
-from recbole_dsl.common.files import check_writable
 from recbole_dsl.common.timing import Clock
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data import pipeline, split_card
@@ -26,6 +25,7 @@ from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.determinism import deterministic
 from recbole_dsl.experiments.result import (
     check_folders,
+    check_result_file,
     count_parameters,
     noise_summary,
     publish,
@@ -35,6 +35,7 @@ from recbole_dsl.experiments.result import (
 from recbole_dsl.experiments.resume import Resumed, find_run, state_kept
 from recbole_dsl.experiments.run_log import logged
 from recbole_dsl.models.build import build_model
+from recbole_dsl.training.finite import check_metrics_are_numbers
 from recbole_dsl.training.trainer import trainer_class
 
 
@@ -85,8 +86,7 @@ def run(
     with launch.torchrun_world():
         config = Config(**given)
         check_folders(config, saved)
-        if config["result_file"] is not None:
-            check_writable(str(config["result_file"]))
+        check_result_file(config)
         resumed = find_run(config, resume, saved=saved)
         if launch.to_be_launched(config):
             options: dict[str, Any] = dict(saved=saved, tested=tested, command=command)
@@ -184,7 +184,8 @@ def _read(config: Config) -> tuple[pipeline.SplitData, str]:
     fingerprint = pipeline.fingerprint(data.train)
     if len(set(distributed.from_all(fingerprint))) > 1:
         raise UsageError(f"dataset {config['dataset']!r}: processes have read different rows")
-    split_card.log_card(data.card)
+    repeats = config["repeatable"] or config["MODEL_TYPE"] == ModelType.SEQUENTIAL
+    split_card.log_card(data.card, repeats=repeats)
     return data, fingerprint
 
 
@@ -263,6 +264,8 @@ def _report(
         "checkpoint": trainer.saved_model_file if saved else None,
     }
     overall = {name: groups.overall(metrics) for name, metrics in fitted.tests.items()}
+    for name, metrics in overall.items():
+        check_metrics_are_numbers(metrics or {}, name)
     result["test"] = next(iter(overall.values()), None)
     if len(overall) > 1:
         result["tests"] = overall

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from recbole_dsl.common.errors import UsageError, missing_package
+from recbole_dsl.data.loading.loaded import check_labels
 
 
 def build_model(config: Any, train: Any) -> torch.nn.Module:
@@ -13,7 +14,8 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
     Args:
         config: a :class:`recbole_dsl.config.run_config.Config`. train: RecBole's dataset.
     Raises:
-        UsageError: a model of RecBole's cannot be built with these settings, or memory is short.
+        UsageError: a model of RecBole's cannot be built with these settings, or lacks labels, or
+            memory is short.
     """
     try:
         model: torch.nn.Module = config.model_class(config, train).to(config["device"])
@@ -30,4 +32,18 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
         raise UsageError(
             f"{config['model']} cannot be built with these settings: {reason}"
         ) from error
+    _check_reads_labels(config, model, train)
     return model
+
+
+def _check_reads_labels(config: Any, model: torch.nn.Module, train: Any) -> None:
+    """A model of RecBole's that keeps the name of the labels reads them, where no loader that draws
+    negatives makes them."""
+    reads = any(hasattr(model, name) for name in ("LABEL", "LABEL_FIELD"))
+    arguments = config["train_neg_sample_args"]
+    if config.spec.is_pair or not reads or arguments.get("distribution") != "none":
+        return
+    try:
+        check_labels(train, config["model"])
+    except ValueError as error:
+        raise UsageError(f"{error}, or train_neg_sample_args must draw negatives") from error

@@ -22,6 +22,7 @@ from recbole_dsl.evaluation.evaluator import plain_metrics, rounded
 from recbole_dsl.evaluation.gather import gather
 from recbole_dsl.evaluation.measures import Measures
 from recbole_dsl.training import checkpoint, last_checkpoint
+from recbole_dsl.training.finite import check_metrics_are_numbers
 from recbole_dsl.training.recorder import Recorder
 
 
@@ -83,6 +84,7 @@ class BaseTrainer(Trainer):
         started = time.perf_counter()
         metrics = self.evaluate(valid_data, load_best_model=False, show_progress=show_progress)
         score = calculate_valid_score(metrics, self.valid_metric)
+        check_metrics_are_numbers({self.valid_metric: score}, "valid")
         self.recorder.epoch_validated(metrics, score, time.perf_counter() - started)
         return score, rounded(metrics, self.config["metric_decimal_place"])
 

@@ -1,5 +1,6 @@
-"""Whether the weights of a model are numbers."""
+"""Whether the weights of a model, and its metrics, are numbers."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -30,6 +31,19 @@ def check_weights(model: torch.nn.Module, config: Any, epoch: int) -> None:
             f"the weights {wrong} of {config['model']} are not finite after epoch {epoch}, "
             f"learning_rate = {config['learning_rate']}: lower the learning rate"
         )
+
+
+def check_metrics_are_numbers(metrics: Mapping[str, float], part: str) -> None:
+    """Check what a part was measured by; no epoch is the best one by nan, and JSON has none.
+
+    Raises:
+        NonFiniteLossError: a metric is no finite number.
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise NonFiniteLossError(
+                f"{name} of {part} is {value}: the rows, or the scores, allow no such metric"
+            )
 
 
 @torch.no_grad()

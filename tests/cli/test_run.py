@@ -30,6 +30,24 @@ def test_model_and_dataset_have_defaults_unless_a_file_may_name_them():
     assert _asked("--config_files=a.yaml")[1] == []
 
 
+FILES = {
+    "a_list.yaml": "- seed: 1\n",
+    "twice.yaml": "seed: 1\nseed: 2\n",
+    "endless.yaml": "seed: &a [*a]\n",
+}
+
+
+def _assert_refused(words, message, capsys, own_folder):
+    Path("a_folder").mkdir()
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    before = sorted(own_folder.rglob("*"))
+    assert run.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and message in err and err.count("\n") == 1
+    assert sorted(own_folder.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -44,10 +62,50 @@ def test_model_and_dataset_have_defaults_unless_a_file_may_name_them():
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(words, message, capsys, own_folder):
-    assert run.main(words) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("error: ") and message in err and err.count("\n") == 1
-    assert not list(own_folder.iterdir())
+    _assert_refused(words, message, capsys, own_folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--result_file=saved"], "names a folder, not a file"),
+        (["--model=:"], "':' is no package.module:Class"),
+        (["--model=a:"], "'a:' is no package.module:Class"),
+        (["--valid_metric=MRR"], "did you mean MRR@10?"),
+        (["--valid_metric=GAUC@10"], "valid_metric 'GAUC@10' is not among the metrics"),
+        (["--metric_decimal_place=None"], "metric_decimal_place must be an integer in"),
+        (["--metric_decimal_place=-1"], "metric_decimal_place must be an integer in"),
+        (["--learning_rate=.nan"], "learning_rate must be a number >= 0, got nan"),
+        (["--train_neg_sample_args={alpha: .inf}"], "alpha of train_neg_sample_args must be a num"),
+        (["--eval_args={mode: {valid: full, test: labeled}}"], "mode labeled (test) does not go"),
+        (["--eval_args={mode: {val: uni10}}"], "did you mean valid?"),
+        (["--eval_args={mode: uni0}"], "uniN or popN with N >= 1 candidates"),
+        (["--eval_args={split: {}}"], "split must be a map of one split"),
+        (["--eval_args={split: {RS: [0.9, -0.1, 0.2]}}"], "split RS takes the shares"),
+        (["--eval_args={split: {RS: [0.9]}}"], "split RS takes the shares"),
+        (["--eval_args={split: {RS: [0.7, 0.1, 0.1, 0.1]}}"], "split RS takes the shares"),
+        (["--eval_args={group_by: 7}"], "group_by of eval_args must be user, none or empty, got 7"),
+        (["--val_interval={rating: '>=3'}"], "rating of val_interval must be a list or an interv"),
+        (["--user_inter_num_interval=5"], "user_inter_num_interval must be an interval such as"),
+        (["--threshold={price: 3}"], "threshold: the column 'price' is not loaded"),
+        (["--state=NOPE"], "state must be INFO"),
+        (["--seed="], "seed must be an integer in"),
+        (["--load_col=inter"], "load_col must be a map"),
+        (["--benchmark_filename=train"], "benchmark_filename must be a list"),
+        (["--field_separator="], "field_separator must be one character"),
+        (["--eval_setting=RO_RS,full"], "use eval_args, such as"),
+        (["--config_files=a_folder"], "cannot read settings file a_folder"),
+        (
+            ["--config_files=a_list.yaml"],
+            "settings file a_list.yaml must hold lines of `key: value`",
+        ),
+        (["--config_files=twice.yaml"], "the key 'seed' is there twice"),
+        (["--config_files=endless.yaml"], "an anchor that refers to itself"),
+    ],
+)
+def test_so_are_more_of_every_kind(words, message, capsys, own_folder):
+    _assert_refused(words, message, capsys, own_folder)
 
 
 def test_list_is_the_list_command(capsys):

@@ -168,7 +168,8 @@ def test_cold_users_and_items_of_ready_parts_are_counted(model, own_folder):
     ]  # fmt: skip
     log = next(Path("log").rglob("*.log")).read_text()
     assert "test: 2 rows of 1 users and 3 rows of 2 items that train lacks" in log
-    assert "valid: " not in log.split("item popularity:")[1].split("\n")[1]
+    assert "valid: 6 of 6 rows are of a user and an item that are a row of train too" in log
+    assert log.count("that are a row of train too") == 1
 
 
 def test_nothing_is_counted_where_nothing_happens(own_folder):
@@ -176,3 +177,58 @@ def test_nothing_is_counted_where_nothing_happens(own_folder):
     config = Config("MF_SL", "shop", config_dict=BASE)
     card = split_dataset(config, load_dataset(config)).card
     assert card["data"] == {"removed": {}, "filled": {}, "labels": None}
+
+
+REPEATED = "rows are of a user and an item that are a row of train too"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, True),
+        ({"rm_dup_inter": "first"}, False),
+        ({"repeatable": True}, False),
+        ({"eval_args": {"split": {"LS": "valid_and_test"}}}, True),
+        ({"benchmark_filename": ["train", "test"]}, True),
+    ],
+)
+def test_test_rows_that_train_has_too_are_counted(settings, said, own_folder):
+    rows = _rows()
+    parts = {"train.inter": HEAD + rows, "test.inter": HEAD + _rows(20)}
+    _shop(own_folder, rows + rows, **parts)
+    result = recbole_dsl.run(
+        "MF_SL", "shop", config_dict={**QUICK_PAIR, "state": "INFO", **settings}
+    )
+    log = next(Path("log").rglob("*.log")).read_text()
+    assert (REPEATED in log) == said
+    size = result["split_card"]["popularity"]["test"]
+    if "benchmark_filename" in settings:
+        assert 0 < size["repeated_rows"] <= size["rows"] == 20
+    assert (size["repeated_rows"] > 0) == ("rm_dup_inter" not in settings)
+
+
+@pytest.mark.parametrize(
+    ("at", "settings", "message"),
+    [
+        ([(1, 2, "inf"), (2, 2, "")], {}, "inter.rating has 1 infinite values, and 1 missing ones"),
+        ([(1, 2, "-inf")], {"normalize_all": True}, "has 1 infinite values, and they are normal"),
+        ([(1, 2, "1e400")], {"normalize_field": ["rating"]}, "1 infinite values, and they are"),
+        ([(1, 2, "inf")], {}, None),
+    ],
+)
+def test_infinite_values_do_not_spread(at, settings, message, own_folder):
+    """By the mean that fills what is missing, or by the range that normalises."""
+    _shop(own_folder, _rows(at=at))
+    if message is None:
+        assert len(_load(**settings)) == 60
+        return
+    with pytest.raises(UsageError, match=message):
+        _load(**settings)
+
+
+def test_filters_that_leave_nothing_say_what_they_left_out(own_folder):
+    _shop(own_folder, _rows(at=[(1, 0, "")]))
+    message = r"Some feat is empty.* Rows left out: 1 \(no user or item\), 59 \(val_interval\)"
+    with pytest.raises(UsageError, match=message):
+        _load(val_interval={"rating": "[8,9]"})

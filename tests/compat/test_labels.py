@@ -7,6 +7,7 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.compat.data_notes import data_notes
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
+from recbole_dsl.models.build import build_model
 
 IDS = "user_id:token\titem_id:token"
 BASE = {"state": "WARNING", "device": "cpu", "load_col": None}
@@ -167,3 +168,59 @@ def test_what_is_saved_with_zeros_is_not_taken_without(setting, own_folder):
         config, dataset = _load(drop_zero_labels=word, **{setting: True})
         rows.append(sum(size["rows"] for size in split_dataset(config, dataset).summary.values()))
     assert rows == [60, 24, 60]
+
+
+@pytest.mark.parametrize(
+    ("head", "value", "message"),
+    [
+        ("label:float", lambda rating: rating, "needs labels that are 0 or 1, and one is 5"),
+        ("label:float", lambda rating: rating / 5, "that are 0 or 1, and one is 0.8"),
+        ("label:float", lambda rating: "" if rating == 3 else 1, "and 12 rows have no label"),
+        ("label:float", lambda rating: "inf" if rating == 3 else 1, "0 or 1, and one is inf"),
+        ("label:token", lambda rating: rating % 2, "label:token must be label:float"),
+        ("rating:float", lambda rating: rating, "mode labeled needs labels: the column 'label'"),
+        ("label:float", lambda rating: 1, "AUC compares .*, and valid has none of the latter"),
+        ("label:float", lambda rating: 0, "AUC compares .*, and valid has none of the former"),
+    ],
+)
+def test_what_reads_labels_gets_zeros_and_ones_or_one_line(head, value, message, own_folder):
+    rows = [(user, item, 6 - rating) for user, item, rating in _rows()]
+    _write(own_folder, "shop", rows, head, value)
+    with pytest.raises(UsageError, match=message) as caught:
+        split_dataset(*_load("FM", **LABELED))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_threshold_labels_is_there_in_every_row(own_folder):
+    """RecBole fills the mean first, and labels that."""
+    _write(
+        own_folder, "shop", _rows(), "rating:float", lambda rating: "" if rating == 2 else rating
+    )
+    with pytest.raises(UsageError, match="labels that are 0 or 1, and 12 rows have no rating"):
+        _load("FM", threshold={"rating": 3}, **LABELED)
+    assert len(_load(threshold={"rating": 3}, drop_zero_labels=True)[1]) == 36
+
+
+def test_labels_of_one_kind_are_enough_for_the_log_loss(own_folder):
+    _write(own_folder, "shop", _rows(), value=lambda rating: 1)
+    split_dataset(*_load("FM", **{**LABELED, "metrics": ["LogLoss"], "valid_metric": "LogLoss"}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["NeuMF", "DMF", "NAIS", "NNCF", "FISM"])
+@pytest.mark.parametrize("kind", ["none", "words", "labels"])
+def test_a_pointwise_model_that_draws_no_negatives_needs_labels(model, kind, own_folder):
+    head, value = {
+        "none": ("rating:float", lambda rating: rating),
+        "words": ("label:float", lambda rating: rating),
+        "labels": ("label:float", lambda rating: int(rating >= 4)),
+    }[kind]
+    _write(own_folder, "shop", _rows(), head, value)
+    config, dataset = _load(model, train_neg_sample_args=None)
+    train = split_dataset(config, dataset).train._dataset
+    if kind == "labels":
+        assert build_model(config, train) is not None
+        return
+    wrong = "needs labels: the column 'label'" if kind == "none" else "needs labels that are 0 or 1"
+    with pytest.raises(UsageError, match=f"{model} {wrong}.* must draw negatives"):
+        build_model(config, train)

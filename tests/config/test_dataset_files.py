@@ -17,3 +17,10 @@ def test_unknown_datasets_get_the_nearest_name(tmp_path):
     ):
         with pytest.raises(UsageError, match=message):
             Config("MF_SL", "mine", config_dict={"benchmark_filename": parts})
+
+
+@pytest.mark.parametrize("name", ["./shop", "../shop", "shop/", ".", "..", "/shop", "a\\b"])
+def test_a_dataset_is_a_name_and_no_path(name, make_dataset):
+    make_dataset("shop", [("u", "i")])
+    with pytest.raises(UsageError, match="dataset must be the name of a folder in data_path, got"):
+        Config("MF_SL", name)

@@ -9,6 +9,59 @@ from recbole_dsl.config.run_config import Config
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        (
+            {"eval_args": {"split": {"PS": [0.7, 0.1, 0.2]}, "order": "TO"}},
+            "eval_args: order TO is ignored: split PS draws rows",
+        ),
+        (
+            {"eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}, "group_by": "none"}},
+            "eval_args: group_by none is ignored: split GT divides the rows of all users",
+        ),
+        (
+            {"eval_args": {"split": {"LS": "test_only"}, "group_by": None}},
+            "eval_args: group_by None is ignored: split LS takes rows of every user",
+        ),
+        (
+            {"eval_args": {"split": {"RS": [0.8, 0.1, 0.2]}}},
+            r"split RS: the shares \[0.8, 0.1, 0.2\] add up to 1.1; they are taken as 0.7273, 0.09",
+        ),
+        ({"eval_args": {"split": {"TS": [0.5, 0.25, 0.2]}, "order": "TO"}}, "add up to 0.95"),
+        ({"eval_args": {"split": {"PS": [0.5, 0.5, 0.5]}}}, "add up to 1.5"),
+        ({"train_neg_sample_args": {"alpha": 0.5}}, "alpha 0.5 is ignored: it is for distribution"),
+        ({"train_neg_sample_args": {"candidate_num": 5}}, "candidate_num 5 is ignored: it is for"),
+        ({"diagnostics_rows": 5}, "diagnostics_rows is ignored: it is for diagnostics, which is F"),
+        ({"wandb_project": "x"}, "wandb_project is ignored: it is for log_wandb, which is False"),
+        ({"cache_dir": "x", "dataset_cache": False}, "cache_dir is ignored: it is for dataset_ca"),
+        ({"init_std": 0.5}, "init_std is ignored: it is for initialization, which is xavier_unif"),
+    ],
+)
+def test_what_belongs_to_another_choice_is_told(values, message):
+    [warning] = config_of("MF_SL", **values).warnings
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(warning)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"eval_args": {"split": {"RS": [8, 1, 1]}}},
+        {"eval_args": {"split": {"RS": [80, 10, 10]}}},
+        {"eval_args": {"split": {"RS": [1, 1, 1]}}},
+        {"eval_args": {"split": {"RS": [0.7, 0.1, 0.2]}}},
+        {"eval_args": {"split": {"RS": [1 / 3, 1 / 3, 1 / 3]}}},
+        {"eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}, "order": "TO"}},
+        {"train_neg_sample_args": {"alpha": 0.5, "distribution": "popularity"}},
+        {"init_std": 0.5, "initialization": "normal"},
+        {"cache_dir": "x"},
+    ],
+)
+def test_what_belongs_to_the_choice_made_is_not(values):
+    assert config_of("MF_SL", **values).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
         ({"valid_metric_bigger": False}, "valid_metric_bigger: False is ignored: of MRR@10 the la"),
         ({"split_shift": 0.5}, "split_shift is ignored: it is of split PS, and the split is RS"),
         ({"benchmark_valid": 0.2}, "benchmark_valid is ignored: it is for benchmark_filename with"),
@@ -60,3 +113,18 @@ def test_a_split_beside_files_that_are_one_is_told(checkerboard):
     }
     [warning] = Config("MF_SL", checkerboard, config_dict=given).warnings
     assert warning.startswith("eval_args: split is ignored: benchmark_filename")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"rm_dup_inter": "first"},
+        {"val_interval": {"user_id": ["u1"]}},
+        {"user_inter_num_interval": "[5,inf)"},
+        {"item_inter_num_interval": "[5,inf)"},
+    ],
+)
+def test_filters_beside_files_that_are_taken_as_they_are_are_told(values, checkerboard):
+    given = {"benchmark_filename": ["train", "valid", "test"], **values}
+    [warning] = Config("MF_SL", checkerboard, config_dict=given).warnings
+    assert warning.startswith(f"{next(iter(values))} is ignored: the rows of benchmark_filename")

@@ -1,5 +1,7 @@
 """The schema of all settings: complete, true of every default, and the same for checks and help."""
 
+import re
+
 import pytest
 from configs import config_of
 
@@ -158,3 +160,12 @@ def test_a_value_of_another_type_is_one_line(model, given, message):
 def test_names_inside_a_map_get_a_hint():
     with pytest.raises(UsageError, match=r"\(known: distribution, .*did you mean sample_num\?"):
         config_of("BPR", train_neg_sample_args={"sample_nun": 5})
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("field_separator", "::"), ("encoding", "[x]"), ("user_inter_num_interval", "{a: 1}")],
+)
+def test_a_word_that_yaml_takes_for_a_map_is_shown_as_it_was_written(key, text):
+    with pytest.raises(UsageError, match=f"{key} must be .*, got {re.escape(repr(text))}"):
+        config_of("MF_SL", f"{key}={text}")

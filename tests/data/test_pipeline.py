@@ -5,6 +5,7 @@ import torch
 
 import recbole_dsl
 from recbole_dsl.common import property_files
+from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 
@@ -97,3 +98,75 @@ def test_what_recbole_refuses_while_loading_is_one_line(changes, said, checkerbo
     config = Config("MF_SL", checkerboard, config_dict=changes)
     with pytest.raises(property_files.UsageError, match=f"'board' cannot be loaded: {said}"):
         load_dataset(config)
+
+
+def _shop(folder, rows, head="timestamp:float"):
+    home = folder / "dataset" / "shop"
+    home.mkdir(parents=True)
+    text = "".join("\t".join(map(str, row)) + "\n" for row in rows)
+    (home / "shop.inter").write_text(f"user_id:token\titem_id:token\t{head}\n{text}")
+
+
+def _split(model="MF_SL", **settings):
+    config = Config(model, "shop", config_dict={"load_col": None, "device": "cpu", **settings})
+    return split_dataset(config, load_dataset(config))
+
+
+@pytest.mark.parametrize(
+    ("time", "split"),
+    [
+        (lambda n: 7, {"TS": [0.8, 0.1, 0.1]}),
+        (lambda n: n % 2, {"TS": [0.8, 0.2]}),
+        (lambda n: min(n, 10), {"TS": [0.5, 0.2, 0.3]}),
+    ],
+)
+def test_a_split_by_time_that_leaves_nothing_to_test_is_refused(time, split, own_folder):
+    _shop(own_folder, [(f"u{n % 6}", f"i{n % 10}", time(n)) for n in range(60)])
+    message = "leaves no row for test: too many times are equal"
+    with pytest.raises(UsageError, match=message):
+        _split(eval_args={"split": split, "order": "TO"})
+
+
+@pytest.mark.parametrize("split", [{"RS": [0.8, 0.1, 0.1]}, {"LS": "valid_and_test"}])
+def test_users_of_one_row_leave_nothing_to_test(split, own_folder):
+    _shop(own_folder, [(f"u{n}", f"i{n % 7}", n) for n in range(40)])
+    with pytest.raises(UsageError, match="leaves no row for test: too many users have too few"):
+        _split(eval_args={"split": split, "order": "TO"})
+
+
+def test_a_split_that_leaves_nothing_to_validate_says_so(own_folder, caplog):
+    _shop(own_folder, [(f"u{n % 20}", f"i{n % 13}", n) for n in range(40)])
+    data = _split(eval_args={"split": {"RS": [0.8, 0.1, 0.1]}}, state="WARNING")
+    assert data.valid is None and data.tests["test"] is not None
+    assert "leaves no row for valid: the last epoch is tested" in caplog.text
+
+
+@pytest.mark.parametrize("split", [{"RS": [1, 0, 0]}, {"RS": [0.8, 0.2, 0]}, {"LS": "valid_only"}])
+def test_parts_that_nobody_asked_for_may_be_empty(split, own_folder):
+    _shop(own_folder, [(f"u{n % 6}", f"i{n % 10}", n) for n in range(60)])
+    assert _split(eval_args={"split": split}).tests == {"test": None}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [
+        ("MF_SL", "full"),
+        ("BPR", "full"),
+        ("MF_SL", "uni5"),
+        ("BPR", {"valid": "uni5", "test": "full"}),
+        ("SASRec", "full"),
+    ],
+)
+def test_no_list_is_longer_than_the_items(model, mode, own_folder):
+    """RecBole takes the padding for one more, and for sampled candidates it is a RuntimeError."""
+    _shop(own_folder, [(f"u{n % 6}", f"i{n % 10}", n) for n in range(60)])
+    settings = {"train_neg_sample_args": None} if model == "SASRec" else {}
+    settings["eval_args"] = {"mode": mode, "order": "TO", "split": {"LS": "valid_and_test"}}
+    for k in (10, 11, 12):
+        settings |= {"topk": k, "valid_metric": f"MRR@{k}"}
+        if k == 10:
+            assert _split(model, **settings).valid is not None
+            continue
+        with pytest.raises(UsageError, match=f"topk must be at most the 10 items, got {k}"):
+            _split(model, **settings)

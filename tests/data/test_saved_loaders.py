@@ -109,3 +109,28 @@ def test_an_empty_part_cannot_be_saved(shop):
     without_valid = {"eval_args": {"split": {"PS": [0.8, 0, 0.2]}}}
     with pytest.raises(UsageError, match="RecBole stores train, valid and one test set, none of"):
         _split(**{**SAVED, **without_valid})
+
+
+def test_loaders_of_files_that_have_changed_are_not_taken(shop, own_folder, caplog):
+    _split(**SAVED)
+    path = own_folder / "dataset" / "shop" / "shop.inter"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:1], *lines[31:]]))
+    again, fresh = _split(**{**SAVED, "state": "WARNING"}), _split(**PS)
+    assert torch.equal(_rows(again.train), _rows(fresh.train)) and again.card == fresh.card
+    assert "dataloader.pth is not used: the dataset's files have changed" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [None, "", "[1]", "{}", '{"digest": "x"}'])
+def test_loaders_beside_which_nothing_is_said_are_not_taken(text, shop, own_folder, caplog):
+    made = _split(**SAVED)
+    beside = own_folder / "saved" / "shop-for-MF_SL-dataloader.json"
+    beside.unlink() if text is None else beside.write_text(text)
+    assert _split(**{**SAVED, "state": "WARNING"}).card == made.card
+    assert "how rows were chosen, is not there, or damaged" in caplog.text
+
+
+def test_loaders_that_are_not_there_are_one_line(shop):
+    with pytest.raises(UsageError, match="dataloaders_save_path: there is no file nope"):
+        _split(**PS, dataloaders_save_path="nope")

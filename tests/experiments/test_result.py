@@ -7,7 +7,9 @@ import pytest
 import torch
 from configs import config_of
 
+from recbole_dsl.common.errors import UsageError
 from recbole_dsl.experiments.result import (
+    check_result_file,
     count_parameters,
     result_path,
     table,
@@ -72,3 +74,21 @@ def test_versions_name_all_that_a_number_depends_on():
     found = versions()
     assert found["recbole"] == "1.2.1" and found["torch"].split("+")[0] in torch.__version__
     assert {"recbole_dsl", "python", "numpy", "scipy", "pandas"} < set(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["saved", "saved/", "./saved", "log", "log_tensorboard", "x/", "a", "a/b", "a/b/c"]
+)
+def test_a_result_file_that_is_or_becomes_a_folder_is_refused_before_training(name, own_folder):
+    folder = "a/b/c" if name.startswith("a") else "saved"
+    config = config_of("MF_SL", result_file=name, checkpoint_dir=folder)
+    with pytest.raises(UsageError, match=f"result_file {name} names a folder, not a file"):
+        check_result_file(config)
+    assert list(own_folder.iterdir()) == []
+
+
+def test_a_result_file_beside_or_in_the_folders_is_fine(own_folder):
+    for name in ("saved.json", "saved/x.json", "a/b.json"):
+        check_result_file(config_of("MF_SL", result_file=name))
+    check_result_file(config_of("MF_SL"))
+    assert list(own_folder.iterdir()) == []

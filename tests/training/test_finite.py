@@ -6,7 +6,7 @@ from quick import QUICK_PAIR
 
 from recbole_dsl.common.errors import NonFiniteLossError
 from recbole_dsl.experiments.single_run import run
-from recbole_dsl.training.finite import first_nan, first_non_finite
+from recbole_dsl.training.finite import check_metrics_are_numbers, first_nan, first_non_finite
 
 
 def test_the_first_wrong_tensor_is_named():
@@ -34,3 +34,10 @@ def test_weights_are_looked_at_after_the_last_step_of_an_epoch(model, make_datas
     with pytest.raises(NonFiniteLossError, match=f"of {model} are not finite after epoch 0"):
         run(model, "toy", config_dict=settings)
     assert not list(own_folder.glob("saved/*"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_metric_that_is_no_number_is_named(value):
+    check_metrics_are_numbers({"mrr@10": 0.0}, "test")
+    with pytest.raises(NonFiniteLossError, match=f"auc of test is {value}"):
+        check_metrics_are_numbers({"mrr@10": 0.0, "auc": value}, "test")

@@ -6,6 +6,7 @@ from quick import QUICK, QUICK_PAIR
 from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
+from recbole_dsl.common.errors import NonFiniteLossError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.measures import Measures
@@ -141,3 +142,14 @@ def test_a_pair_gets_our_loop_and_a_model_of_recboles_the_class_recbole_chooses(
     traditional = _trainer("EASE", epochs=5)[0]
     assert isinstance(traditional, HostTrainer)
     assert traditional.epochs == 1  # RecBole's TraditionalTrainer sets it
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_score_that_is_no_number_ends_training_and_chooses_no_epoch(model, monkeypatch):
+    trainer, train, valid, _ = _trainer(model, epochs=3, valid_metric="mrr@10")
+    scores = iter([0.1, float("nan")])
+    monkeypatch.setattr(trainer, "evaluate", lambda *_, **__: {"mrr@10": next(scores)})
+    with pytest.raises(NonFiniteLossError, match="mrr@10 of valid is nan"):
+        trainer.fit(train, valid, saved=True)
+    trainer.tensorboard.close()
+    assert trainer.recorder.best_epoch == 0

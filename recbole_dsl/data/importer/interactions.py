@@ -18,13 +18,13 @@ AUTO = "auto"  # a column to be recognised by its name
 _USUAL = {
     "user": [
         "userid", "user", "uid", "userprocid", "useridx", "userindex", "usertoken", "reviewerid",
-        "customerid", "visitorid",
+        "customerid", "visitorid", "memberid", "accountid", "personid",
     ],
     "item": [
         "itemid", "item", "iid", "itemprocid", "itemidx", "itemindex", "itemtoken", "asin",
         "parentasin", "movieid", "productid", "bookid", "artistid", "songid", "trackid",
         "businessid", "gameid", "videoid", "sku", "skuid", "productsku", "itemsku", "product",
-        "articleid", "isbn", "newsid",
+        "articleid", "isbn", "newsid", "stockcode", "productcode", "itemcode", "adid", "recipeid",
     ],
     "rating": ["rating", "ratings", "stars", "score", "overall"],
     "timestamp": ["timestamp", "time", "ts", "unixreviewtime", "unixtime"],
@@ -173,7 +173,8 @@ def read_interactions(
     """
     readers: dict[str, Callable[[Sequence[Any]], npt.NDArray[Any]]]
     readers = {"user": users.codes, "item": items.codes, "timestamp": times.read}
-    header = [columns["user"], columns["item"]] if table.header else None
+    header = [columns["user"], columns["item"]]
+    may_repeat = _HeaderAmongIds(header, (users, items)) if table.header else None
     parts: dict[str, list[npt.NDArray[Any]]] = {role: [] for role in columns}
     with progress(f"reading {table.path}", table.size) as bar:
         for before, chunk in table.chunks(list(columns.values())):
@@ -186,7 +187,7 @@ def read_interactions(
                     raise UsageError(
                         f"{place}, column {column}: {role} {_shown(error.value)} {error}{leave}"
                     ) from error
-            if header is not None and header[0] in users and header[1] in items:
+            if may_repeat is not None and may_repeat():
                 _check_repeated_header(table, before, chunk, header)
             bar.update(table.done - bar.n)
     if not parts["user"]:
@@ -199,10 +200,29 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+class _HeaderAmongIds:
+    """Tells, chunk by chunk, whether both names of a header have become ids, in any case.
+
+    Only the ids that are new are looked at.
+    """
+
+    def __init__(self, header: Sequence[str], ids: Sequence[Ids]) -> None:
+        self._names = [name.lower() for name in header]
+        self._ids, self._looked_at, self._met = ids, [0, 0], [False, False]
+
+    def __call__(self) -> bool:
+        for at, (name, ids) in enumerate(zip(self._names, self._ids, strict=True)):
+            new = ids.tokens[self._looked_at[at] :]
+            self._met[at] = self._met[at] or any(text.lower() == name for text in new)
+            self._looked_at[at] = len(ids.tokens)
+        return all(self._met)
+
+
 def _check_repeated_header(
     table: Table, before: int, chunk: Sequence[Sequence[Any]], header: Sequence[str]
 ) -> None:
     """Files put together with their headers have them between the rows."""
+    names = [name.lower() for name in header]
     for row, pair in enumerate(zip(*chunk[:2], strict=True)):
-        if [str(value).strip() for value in pair] == header:
+        if [str(value).strip().lower() for value in pair] == names:
             raise UsageError(f"{table.where(before + row)}: the row repeats the header")

@@ -14,7 +14,6 @@ from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType
 
-from recbole_dsl.common.errors import UsageError
 from recbole_dsl.data.loaders.held_out import HeldOut
 from recbole_dsl.data.sampling.user_items import UserPositives
 
@@ -54,10 +53,6 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
         if config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
             super().__init__(config, dataset, sampler, shuffle=shuffle)
             return
-        k = max(config["topk"])
-        items = dataset.item_num - 1  # without the padding
-        if k > items:
-            raise UsageError(f"topk must be at most the {items} items, got {k}")
         self.logger = getLogger()
         self.uid_field, self.iid_field = dataset.uid_field, dataset.iid_field
         self.is_sequential = False

@@ -62,8 +62,11 @@ class InterFile:
         """Codes of users and items, (N,) int32 each, -1 where missing; timestamps or None.
 
         Raises:
-            UsageError: no such column, a timestamp that is no number, or a field over two lines.
+            UsageError: no such column, one for both ids or of another type, a timestamp that is no
+                number, or a field over two lines.
         """
+        if user == item:
+            raise UsageError(f"--user and --item name the same column, {user!r}")
         wanted = [name for name in (user, item, timestamp) if name is not None]
         for name in wanted:
             if name not in self.fields:
@@ -72,6 +75,10 @@ class InterFile:
                     f"{did_you_mean(name, self.fields)}"
                 )
         columns = [self.columns[self.fields.index(name)] for name in wanted]
+        for column, kind in zip(columns, ("token", "token", "float"), strict=False):
+            if not column.endswith(f":{kind}"):
+                name = column.partition(":")[0]
+                raise UsageError(f"{self.path}: the column {column} must be {name}:{kind}")
         # Categories of texts: "007" is not "7".
         kinds: dict[str, Any] = dict.fromkeys(columns, "category")
         if timestamp is not None:

@@ -30,6 +30,17 @@ def check_ratios(name: str, ratios: Any) -> None:
         )
 
 
+def shares_line(ratios: Sequence[float]) -> str:
+    """What a user should know of shares that are fractions and do not add up to 1, 10 or 100; empty
+    where they do, or are whole numbers, as 8, 1, 1 are."""
+    total = sum(ratios)
+    whole = all(ratio == int(ratio) for ratio in ratios)
+    if whole or any(abs(total - right) < 1e-6 for right in (1, 10, 100)):
+        return ""
+    parts = ", ".join(f"{ratio / total:.4f}" for ratio in ratios)
+    return f"the shares {list(ratios)} add up to {total:.6g}; they are taken as {parts}"
+
+
 def check_seed(value: Any) -> None:
     """An integer from 0 to 2**32 - 1, or None."""
     number = isinstance(value, int) and not isinstance(value, bool)

@@ -47,12 +47,14 @@ def describe(
         dict: name -> ``rows``, ``users``, ``items``, ``gini`` of the items' counts,
         ``kl_uniform`` = KL(part || uniform over the I items), and for all but train ``kl_train`` =
         KL(part || train), ``new_users``, ``new_items``: users and items that train lacks, and
-        ``new_user_rows``, ``new_item_rows``: their rows. Gini and KL are None for an empty part.
+        ``new_user_rows``, ``new_item_rows``: their rows, and ``repeated_rows``: rows of a user and
+        an item that are a row of train too. Gini and KL are None for an empty part.
     """
     users, items = np.asarray(users), np.asarray(items)
     n_users, n_items = (int(ids.max(initial=-1)) + 1 for ids in (users, items))
     per_user = {n: np.bincount(users[r], minlength=n_users) for n, r in parts.items()}
     per_item = {n: np.bincount(items[r], minlength=n_items) for n, r in parts.items()}
+    pairs = users.astype(np.int64) * n_items + items
     known = sum(per_item.values()) > 0
     train = per_item["train"][known] + 1
     result = {}
@@ -71,7 +73,22 @@ def describe(
                 unknown = per[name][per["train"] == 0]
                 size[f"new_{role}s"] = int(np.count_nonzero(unknown))
                 size[f"new_{role}_rows"] = int(unknown.sum())
+            size["repeated_rows"] = _repeated(pairs, rows, parts["train"])
     return result
+
+
+def _repeated(
+    pairs: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], train: npt.NDArray[np.int64]
+) -> int:
+    """How many rows are a pair of train too; the pairs of the part, which is small, are sorted."""
+    own, counts = np.unique(pairs[rows], return_counts=True)
+    if not len(own):
+        return 0
+    known = pairs[train]
+    places = np.minimum(np.searchsorted(own, known), len(own) - 1)
+    met = np.zeros(len(own), np.bool_)
+    met[places[own[places] == known]] = True
+    return int(counts[met].sum())
 
 
 def popularity_line(sizes: Mapping[str, Mapping[str, Any]]) -> str:

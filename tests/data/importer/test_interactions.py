@@ -18,6 +18,7 @@ from recbole_dsl.data.importer.atomic import CHUNK
         ("user,user_id,item_id,rating,timestamp", "user_id item_id rating timestamp"),
         ("user-idx,iid,rating,timestamp", "user-idx iid rating timestamp"),
         ("customer_id,SKU,rating,time", "customer_id SKU rating time"),
+        ("CustomerID,StockCode,rating,ts", "CustomerID StockCode rating ts"),
         (
             "user_id:token,item_id:token,rating:float,timestamp:float",
             "user_id:token item_id:token rating:float timestamp:float",
@@ -181,6 +182,10 @@ def test_a_header_between_the_rows_is_refused(name):
     sep = "\t" if "tsv" in name else ","
     text = f"user_id{sep}item_id\na{sep}b\n\n user_id{sep}item_id\nc{sep}d\n"
     assert_refused(f"{name}, line 4: the row repeats the header", write(name, text))
+    assert_refused(
+        f"{name}, line 4: the row repeats the header",
+        write(name, text.replace(f" user_id{sep}item_id", f"User_ID{sep}ITEM_ID")),
+    )
     import_interactions(write("own.csv", "user_id,item_id\nuser_id,b\na,item_id\n"), dataset="own")
     assert lines("own") == [HEADER, "user_id\tb", "a\titem_id"]
 

@@ -62,6 +62,8 @@ def loop_describe(users, items, parts):
                 there = {ids[r] for r in parts["train"]}
                 new = [ids[r] for r in rows if ids[r] not in there]
                 result[name] |= {f"new_{role}s": len(set(new)), f"new_{role}_rows": len(new)}
+            known_pairs = {(users[r], items[r]) for r in parts["train"]}
+            result[name]["repeated_rows"] = sum((users[r], items[r]) in known_pairs for r in rows)
     return result
 
 
@@ -71,7 +73,7 @@ def test_sizes_and_shift_agree_with_a_loop():
     order = rng.permutation(290)  # ten rows in no part
     parts = {"train": order[:150], "valid": order[150:180], "test": order[180:]}
     found, wanted = describe(users, items, parts), loop_describe(users, items, parts)
-    assert wanted["test"]["new_item_rows"] > 0
+    assert wanted["test"]["new_item_rows"] > 0 and wanted["test"]["repeated_rows"] > 5
     for name, size in wanted.items():
         assert found[name] == pytest.approx(size, abs=1e-12), name
 

@@ -215,6 +215,14 @@ def test_files_that_are_there_are_replaced_only_with_overwrite(shop):
         (HEADER + 'a\t"b\nc"\t1\t1\n', {}, "a double quote opens a field"),
         (HEADER + "a\tb\t1\tnoon\n", {"split": "GT"}, "cannot read .*noon"),
         (HEADER + "a\tb\t1\t\n", {"split": "GT"}, "timestamps must be finite numbers: 1 of 1 rows"),
+        (HEADER.replace("m_id:token", "m_id:float") + "a\t1\t1\t1\n", {}, "item_id:float must be"),
+        (HEADER.replace("r_id:token", "r_id:token_seq") + "a\t1\t1\t1\n", {}, "be user_id:token$"),
+        (
+            HEADER.replace("timestamp:float", "timestamp:token") + "a\tb\t1\t1\n",
+            {"split": "GT"},
+            "the column timestamp:token must be timestamp:float",
+        ),
+        (HEADER + "a\tb\t1\t1\n", {"user": "item_id"}, "--user and --item name the same column"),
         (HEADER + "a\tb\t1\t1\nc\td\t1\t1\n", {}, "only 0 of 2 can leave train|no row of 2"),
     ],
 )
