@@ -97,7 +97,9 @@ def _defaults(model: str) -> dict[str, Any]:
 
 def _check_default(key: str, value: Any, default: Any, name: str) -> None:
     """Raise UsageError unless a path, or code, is the default."""
-    if not value or value == default or (_is_path(value, default) and _same(value, default)):
+    if isinstance(value, (str, bool, int, float, list, dict, type(None))) and (
+        not value or value == default or (_is_path(value, default) and _same(value, default))
+    ):
         return
     raise UsageError(
         f"{name} was made with {key} {value!r}: no path and no code is taken from a checkpoint; "

@@ -5,6 +5,7 @@ import pickle
 import sys
 
 import pytest
+import torch
 from quick import QUICK, QUICK_PAIR
 
 from recbole_dsl.cli import diagnose
@@ -56,6 +57,7 @@ def _open_by_diagnostics(path):
         ({"config": {"pre_model_path": "evil.pkl"}}, "pre_model_path 'evil.pkl'"),
         ({"config": {"data_path": "/etc"}}, "data_path '/etc': no path"),
         ({"config": {"warm_up": "evil.pkl"}}, "warm_up 'evil.pkl'"),
+        ({"config": {"warm_up": torch.ones(2)}}, "warm_up .*: no path and no code"),
         ({"config": {"teacher": "__import__('evil')"}}, "teacher .*: no path and no code"),
         ({"config": {"benchmark_filename": ["../x", "y"]}}, "benchmark_filename '../x' is a path"),
         ({"dataset": "../toy"}, "dataset '../toy' is a path"),

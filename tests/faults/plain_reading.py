@@ -24,9 +24,11 @@ class Table(NamedTuple):
     rows: list[dict[str, object]]
 
 
-def atomic(text: bytes, separator: str = "\t") -> Table:
+def atomic(text: bytes, separator: str = "\t", numbers: set[str] | None = None) -> Table:
     """An atomic file.
 
+    Args:
+        numbers: columns whose numbers are read, as text otherwise; None: all.
     Raises:
         Unreadable: no text, no header, a row of another width, a number that is none.
     """
@@ -39,11 +41,12 @@ def atomic(text: bytes, separator: str = "\t") -> Table:
         if not name or name in columns or kind not in ("token", "float", "token_seq", "float_seq"):
             raise Unreadable(f"header {field!r}")
         columns[name] = kind
+    read = {n: k if numbers is None or n in numbers else "token_seq" for n, k in columns.items()}
     rows = []
     for line in lines[1:]:
         if len(line) != len(columns) or line == lines[0]:
             raise Unreadable(f"row {line!r}")
-        kinds = zip(columns.items(), line, strict=True)
+        kinds = zip(read.items(), line, strict=True)
         rows.append({name: _value(kind, field) for (name, kind), field in kinds})
     return Table(columns, rows)
 

@@ -25,7 +25,7 @@ class InterFile:
         path: the file: a header ``user_id:token<tab>item_id:token...``, then a line for each row.
     Attributes:
         fields: names of the columns, without their types.
-        rows: number of rows; empty lines are none.
+        rows: number of rows; empty lines and lines of blanks are none.
     Raises:
         UsageError: the file cannot be read, has no rows, or a row with another number of fields
             than the header.
@@ -44,8 +44,9 @@ class InterFile:
         self.fields = [column.split(":")[0] for column in self.columns]
         ends = _ends(self.bytes, len(header))
         starts = np.concatenate(([len(header)], ends))[:-1]
-        blank = ends - starts <= 1
-        blank |= (ends - starts == 2) & (self.bytes[starts] == 13)
+        blank = np.isin(self.bytes[starts], (_NEWLINE, 13, 32))  # may be
+        for at in np.flatnonzero(blank):
+            blank[at] = not self.bytes[starts[at] : ends[at]].tobytes().strip(b" \r\n")
         self.starts, self.ends = starts[~blank], ends[~blank]
         self.rows = len(self.starts)
         if self.rows == 0:

@@ -114,6 +114,16 @@ def test_windows_line_ends_stay(shop):
     assert sorted(rows) == sorted(line.replace("\n", "\r\n").encode() for line in shop)
 
 
+@pytest.mark.parametrize("blank", ["\n", "  \n", " \r\n"])
+def test_lines_of_blanks_are_no_rows(shop, blank):
+    path = Path("dataset/shop/shop.inter")
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text(header + blank + blank.join(rows) + blank, encoding="utf-8", newline="")
+    result = write_split("shop", output="out")
+    kept = [line for part in result["parts"] for line in _lines("out", part)]
+    assert Counter(kept) == Counter(rows)
+
+
 def test_large_files_are_copied_piece_by_piece(shop, monkeypatch):
     write_split("shop", output="whole")
     monkeypatch.setattr(inter_file, "LINES", 7)
