@@ -97,19 +97,16 @@ def _defaults(model: str) -> dict[str, Any]:
 
 def _check_default(key: str, value: Any, default: Any, name: str) -> None:
     """Raise UsageError unless a path, or code, is the default."""
-    if isinstance(value, (str, bool, int, float, list, dict, type(None))) and (
-        not value or value == default or (_is_path(value, default) and _same(value, default))
-    ):
+    if isinstance(value, str) and isinstance(default, str) and _same(value, default):
+        return
+    plain = isinstance(value, (str, bool, int, float, list, dict, type(None)))  # no tensor
+    if plain and (not value or value == default):
         return
     raise UsageError(
         f"{name} was made with {key} {value!r}: no path and no code is taken from a checkpoint; "
         f"say settings={{{key!r}: {value!r}}} if you trust it"
         + (f" (--data_path={value})" if key == "data_path" else "")
     )
-
-
-def _is_path(value: Any, default: Any) -> bool:
-    return isinstance(value, str) and isinstance(default, str)
 
 
 def _same(path: str, other: str) -> bool:
