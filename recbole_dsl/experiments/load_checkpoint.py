@@ -11,6 +11,7 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data import pipeline
 from recbole_dsl.experiments.checkpoint_settings import config_of
+from recbole_dsl.models.build import build_model
 from recbole_dsl.training import checkpoint
 
 
@@ -52,7 +53,7 @@ def load(
         settings: settings in place of the checkpoint's, such as ``data_path``.
     Raises:
         UsageError: no checkpoint of ours, or not what was written; a path or class that is not
-            named here; data that has changed since.
+            named here; data that has changed since; settings with which there is no model.
     """
     state = checkpoint.read(path)
     name = str(path)
@@ -64,7 +65,7 @@ def load(
             f"the data under {config['data_path']} or RecBole's splitting has changed"
         )
     init_seed(config["seed"], config["reproducibility"])
-    trained = config.model_class(config, train._dataset).to(config["device"])
+    trained = build_model(config, train._dataset)
     checkpoint.restore(trained, state, name)
     trained.eval()
     return Loaded(config, trained, train._dataset)

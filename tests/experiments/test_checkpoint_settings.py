@@ -66,6 +66,7 @@ def _open_by_diagnostics(path):
         ({"config": {"loss": "evil:X"}}, "loss 'evil:X' contradicts the model name"),
         ({"config": {"backbone": "evil:X"}}, "backbone 'evil:X' contradicts the model name"),
         ({"model": "NOPE"}, "unknown model 'NOPE'"),
+        ({"config": {"embedding_size": 10**13}}, "there is not enough memory"),
     ],
 )
 def test_nothing_is_opened_or_imported_because_a_checkpoint_names_it(
