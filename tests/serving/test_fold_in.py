@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recbole_dsl.serving.fold_in import STEPS, TAU, unit, user_vector
+from recbole_dsl.serving.fold_in import TAU, unit, user_vector
 
 
 def _loss(vector, items, given):
@@ -18,14 +18,13 @@ def test_softmax_comes_near_the_least_loss_on_the_sphere(length):
     rng = np.random.default_rng(3)
     items = unit(rng.standard_normal((40, 3))) * length
     given = np.array([2, 5, 7])
-    around = unit(rng.standard_normal((200_000, 3)))
+    around = unit(rng.standard_normal((20_000, 3)))
     scale = TAU * length
     losses = np.log(np.exp(around @ items.T / scale).sum(axis=1))
     losses -= (around @ items[given].mean(axis=0)) / scale
     found = _loss(user_vector(items, given, "softmax", cosine=True), items, given)
     before = _loss(user_vector(items, given, "mean", cosine=True), items, given)
-    assert losses.min() - 1e-6 <= found < losses.min() + 0.1 * (before - losses.min())
-    assert STEPS > 1
+    assert found < losses.min() + 0.1 * (before - losses.min())
 
 
 def test_cosines_get_unit_vectors_and_the_mean_is_one():

@@ -90,7 +90,7 @@ def test_a_damaged_checkpoint_is_not_sealed_again(tmp_path):
     assert path.read_bytes() == damaged and len(list(tmp_path.iterdir())) == 1
 
 
-def _made_up(original, path, name, change):
+def _made_up(original, path, name, change, compression=zipfile.ZIP_STORED):
     """The checkpoint with another entry of the section, and the right digest."""
     with zipfile.ZipFile(original) as archive, zipfile.ZipFile(path, "w") as other:
         for info in archive.infolist():
@@ -99,7 +99,7 @@ def _made_up(original, path, name, change):
                 data = change(data)
                 if data is None:
                     continue
-            other.writestr(zipfile.ZipInfo(info.filename), data)
+            other.writestr(zipfile.ZipInfo(info.filename), data, compression)
     seal.seal(path)
 
 
@@ -172,6 +172,13 @@ def test_a_made_up_section_with_the_right_digest_is_refused_in_one_line(tmp_path
     with pytest.raises(UsageError, match="c.pth: its section for serving is not") as error:
         section.read(tmp_path / "c.pth")
     assert "\n" not in str(error.value)
+
+
+def test_a_compressed_section_is_refused_before_it_is_unpacked(tmp_path):
+    original = served.write(tmp_path / "a.pth", served.section())
+    _made_up(original, tmp_path / "b.pth", "", None, zipfile.ZIP_DEFLATED)
+    with pytest.raises(UsageError, match="b.pth: its section for serving is not"):
+        section.read(tmp_path / "b.pth")
 
 
 def test_a_section_that_cannot_be_written_leaves_the_checkpoint(tmp_path, monkeypatch):
