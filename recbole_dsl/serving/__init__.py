@@ -1,1 +1,1 @@
-"""A trained model without RecBole, without its data and without torch: NumPy, SciPy and pandas."""
+"""A trained model without RecBole, without its data and without torch: NumPy and pandas."""

@@ -68,8 +68,8 @@ class Recommender:
             k: at least 1.
             exclude: whose items are not recommended to their user: "seen", those of all parts of
                 the data; a part or several, such as "train" or ["train", "valid"]; None: nothing.
-                A part holds what the run has trained on, or held out, after its filters; of the
-                noise of ``train_noise`` too.
+                A part holds the rows that the run has trained on, or held out: not those that its
+                filters or its split have left out of all parts, but noise of ``train_noise`` too.
             items: ids of the items that may be recommended; None: all.
             filter: of these, which: (I,) booleans in the order of :attr:`items`, or a function
                 that is given all item ids, (I,) object, and returns them.
@@ -162,7 +162,10 @@ class Recommender:
         """
         _check_k(k)
         positions = self._item_ids.positions(items)
-        candidates = Candidates(self.items, fold_in.unit(self.item_vectors))
+        vectors = self.item_vectors
+        if self.meta["score"] != "cosine":  # else they have unit length
+            vectors = fold_in.unit(vectors)
+        candidates = Candidates(self.items, vectors)
         tables = []
         for block in _slices(positions, candidates.queries_per_call(k)):
             itself = np.arange(len(block)), block

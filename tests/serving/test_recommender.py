@@ -12,6 +12,7 @@ import served
 import recbole_dsl
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.serving import top_k
+from recbole_dsl.serving.fold_in import unit
 from recbole_dsl.serving.recommender import Recommender
 
 
@@ -151,7 +152,11 @@ def test_unknown_users_are_left_out_with_a_warning_where_asked(recommender):
         recommender.recommend("u1", unknown="warn")
 
 
-def test_similar_items_are_those_of_largest_cosine(content, recommender):
+@pytest.mark.parametrize("score", ["dot", "cosine"])
+def test_similar_items_are_those_of_largest_cosine(content, score):
+    if score == "cosine":
+        content = content._replace(item_vectors=unit(content.item_vectors))
+    recommender = Recommender(content._replace(meta={**content.meta, "score": score}))
     table = recommender.similar_items(["é 3", "é 0"], 29)
     assert list(table.columns) == ["item", "rank", "similar_item", "score"]
     vectors = content.item_vectors.astype(float)
@@ -199,6 +204,8 @@ def test_a_checkpoint_is_served_from_any_folder_without_recbole_and_torch(tmp_pa
         "import sys, recbole_dsl\n"
         f"r = recbole_dsl.load_recommender({str(path)!r})\n"
         "print(len(r.recommend(k=2)), len(r.recommend_for_items('é 1', 2)))\n"
+        "from recbole_dsl.__main__ import main\n"
+        f"assert main(['recommend', {str(path)!r}, '--output=out.csv', '--k=1']) == 0\n"
         "assert not {'recbole', 'torch'} & set(sys.modules)"
     )
     (tmp_path / "other").mkdir()
@@ -206,7 +213,7 @@ def test_a_checkpoint_is_served_from_any_folder_without_recbole_and_torch(tmp_pa
         [sys.executable, "-c", code], cwd=tmp_path / "other", check=True, capture_output=True,
         text=True,
     )  # fmt: skip
-    assert done.stdout == "14 2\n"
+    assert done.stdout == "14 2\nMF_SL on toy: 7 rows\nwrote out.csv\n"
 
 
 def test_the_face_loads_it(tmp_path):
