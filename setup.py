@@ -48,6 +48,7 @@ setup(
     ],
     extras_require={
         "parquet": ["pyarrow>=10.0.1"],  # the importer reads parquet files
+        "hnswlib": ["hnswlib>=0.8"],  # recbole_dsl export --index=hnswlib
         "tuning": ["optuna>=4.9"],
         "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
         "test": [

@@ -7,8 +7,10 @@ from recbole_dsl._version import __version__
 from recbole_dsl.cli import (
     benchmark,
     diagnose,
+    export,
     import_data,
     list_models,
+    recommend,
     run,
     settings,
     split_data,
@@ -21,7 +23,8 @@ from recbole_dsl.common.errors import did_you_mean
 COMMANDS = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        run, import_data, split_data, tune, benchmark, diagnose, list_models, settings,
+        run, import_data, split_data, tune, benchmark, diagnose, recommend, export, list_models,
+        settings,
     )
 }  # fmt: skip
 

@@ -44,7 +44,7 @@ WITHOUT_RECBOLE = [
     "evaluation.top_items",
 ]
 # Packages that need not be installed; they are imported where they are used.
-OPTIONAL = {"optuna", "pyarrow", "sqlalchemy"}  # Optuna brings the last one
+OPTIONAL = {"hnswlib", "optuna", "pyarrow", "sqlalchemy"}  # Optuna brings the last one
 MOST_LINES = {ast.FunctionDef: 60, ast.ClassDef: 200}
 
 

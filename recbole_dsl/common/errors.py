@@ -26,6 +26,7 @@ _INSTALLED_BY = {
     "recbole": "--no-deps recbole==1.2.1",
     "optuna": '"recbole_dsl[tuning]"',
     "pyarrow": '"recbole_dsl[parquet]"',
+    "hnswlib": '"recbole_dsl[hnswlib]"',
     "faiss": "faiss-cpu",
     "community": "python-louvain",
     "sklearn": "scikit-learn",

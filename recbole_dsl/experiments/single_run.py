@@ -21,7 +21,7 @@ from recbole_dsl.data import pipeline, split_card
 from recbole_dsl.evaluation import per_user
 from recbole_dsl.evaluation.diagnostics import after_training
 from recbole_dsl.evaluation.grouped_tests import GroupedTests
-from recbole_dsl.experiments import launch
+from recbole_dsl.experiments import launch, serving_section
 from recbole_dsl.experiments.determinism import deterministic
 from recbole_dsl.experiments.result import (
     check_folders,
@@ -217,6 +217,8 @@ def _fit(
         data.train, data.valid, saved=saved, show_progress=show_progress, **callback
     )
     tests, by_user = _test(prepared, load_best_model=saved, show_progress=show_progress)
+    if saved and not any(tests.values()):
+        trainer.load(trainer.saved_model_file)  # no test has loaded the best epoch's weights
     return Fitted(best_score, tests, by_user)
 
 
@@ -273,13 +275,15 @@ def _report(
         result["groups"] = groups.report(fitted.tests)
     path = result_path(config, trainer.saved_model_file, saved)
     if config["diagnostics"]:
-        if saved and not any(fitted.tests.values()):
-            trainer.load(trainer.saved_model_file)  # no test has loaded the best epoch's weights
         result["diagnostics"] = after_training.diagnose(config, model, data.train._dataset, path)
     if trainer.last is not None and trainer.last.resumed_after:
         result["resumed_after"] = trainer.last.resumed_after
     if distributed.world().main:
         publish(config, path, result, fitted.by_user)
+        if saved:  # last: where the disk is full, result and weights are there
+            serving_section.append(
+                trainer.saved_model_file, config, model, data, trainer.recorder.best_epoch
+            )
     if trainer.last is not None:
         trainer.last.remove(trainer)
     return {

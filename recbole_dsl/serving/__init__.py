@@ -1,1 +1,1 @@
-"""A trained model without RecBole or its data. Nothing is here yet."""
+"""A trained model without RecBole, without its data and without torch: NumPy and pandas."""

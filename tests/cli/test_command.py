@@ -24,7 +24,10 @@ from recbole_dsl.common.errors import (
     WriteError,
 )
 
-NAMES = ["run", "import", "split", "tune", "benchmark", "diagnose", "list", "settings"]
+NAMES = [
+    "run", "import", "split", "tune", "benchmark", "diagnose", "recommend", "export", "list",
+    "settings",
+]  # fmt: skip
 
 
 def _said(capsys, *words):

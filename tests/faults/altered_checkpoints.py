@@ -1,9 +1,10 @@
 """Checkpoints and kept states, damaged or made up: refused in one line, or loaded as they are.
 
-Each is loaded, diagnosed or resumed in a process of its own.
+Each is loaded, diagnosed, served or resumed in a process of its own.
 """
 
 import copy
+import json
 import math
 import os
 import pickle
@@ -13,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ import torch
 from child import contents, fault_of, in_child
 from odd_files import shop
 
+from recbole_dsl import load_recommender
 from recbole_dsl.cli import run as run_command
+from recbole_dsl.common import seal
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.experiments.diagnose_checkpoints import diagnose_checkpoints
 from recbole_dsl.experiments.load_checkpoint import load
@@ -114,8 +118,10 @@ def _killed(folder: Path, model: str) -> Path:
 
 def _case(rng, folder: Path, original: Path, kind: str, alter, model: str) -> tuple[str, str, str]:
     path = folder / f"x{last_checkpoint.SUFFIX if kind == 'last' else '.pth'}"
+    opened = rng.choice([_load, _diagnose, _recommend]) if kind == "best" else _resume
+    if opened is _recommend and alter is _made_up:
+        alter = _made_up_section
     change = alter(rng, original, path)
-    opened = rng.choice([_load, _diagnose]) if kind == "best" else _resume
     before = contents(folder)
     ended = in_child(lambda: _open(opened, path, model), folder)
     outcome = fault_of(ended, before, folder)
@@ -125,7 +131,8 @@ def _case(rng, folder: Path, original: Path, kind: str, alter, model: str) -> tu
         outcome = "accepted" if ended.code == 0 else "refused"
         if outcome == "accepted" and alter is _damaged:
             outcome = "wrong: damaged bytes are accepted"
-        has_none = "no diagnostics" in ended.err  # of RecBole's own models
+        # of RecBole's own models
+        has_none = "no diagnostics" in ended.err or "gives no vectors" in ended.err
         if outcome == "refused" and change.startswith("nothing") and not has_none:
             outcome = "wrong: an unaltered one is refused"
     return f"{kind}: {change}", outcome, f"{model} {opened.__name__}: {ended.err[-400:]}"
@@ -151,6 +158,16 @@ def _load(path: Path, model: str) -> int:
 
 def _diagnose(path: Path, model: str) -> int:
     diagnose_checkpoints([str(path)])
+    return 0
+
+
+def _recommend(path: Path, model: str) -> int:
+    recommender = load_recommender(path)
+    table = recommender.recommend(k=3)
+    if len(table) and not math.isfinite(table["score"].abs().max()):
+        raise AssertionError("a score is not finite")
+    recommender.recommend_for_items(recommender.items[:2], 3)
+    recommender.similar_items(recommender.items[:2], 3)
     return 0
 
 
@@ -207,6 +224,30 @@ def _made_up(rng: random.Random, original: Path, path: Path) -> str:
     elif change == "odd value":
         place[name] = rng.choice(_ODD)
     sealed_file.write(path, content)
+    return f"{change}, digest right"
+
+
+def _made_up_section(rng: random.Random, original: Path, path: Path) -> str:
+    """Write the file with another section for serving and the right digest; returns the change."""
+    change = rng.choice(["bytes", "bytes", "cut", "lost", "meta", "nothing"])
+    with zipfile.ZipFile(original) as archive, zipfile.ZipFile(path, "w") as other:
+        entries = archive.namelist()
+        chosen = rng.choice([name for name in entries if "/serving/" in name])
+        for name in entries:
+            data = bytearray(archive.read(name))
+            if name == chosen and change == "lost":
+                continue
+            if name == chosen and change == "bytes":
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            elif name == chosen and change == "cut":
+                del data[rng.randrange(len(data)) :]
+            elif name.endswith("/serving/meta.json") and change == "meta":
+                meta = json.loads(data)
+                odd = [None, "", "x", -1, 1e308, True, [], [None], ["train"], {}, {"a": 1}]
+                meta[rng.choice([*meta, "more"])] = rng.choice(odd)
+                data = bytearray(json.dumps(meta).encode())
+            other.writestr(zipfile.ZipInfo(name), bytes(data))
+    seal.seal(path)
     return f"{change}, digest right"
 
 

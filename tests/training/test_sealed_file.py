@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from recbole_dsl.common import seal
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.training import sealed_file
 
@@ -65,7 +66,7 @@ class _Evil:
 def test_code_is_not_run_even_where_the_digest_is_right(tmp_path):
     path = tmp_path / "evil.pth"
     torch.save({"a": _Evil()}, path)
-    sealed_file._seal(path)
+    seal.seal(path)
     with pytest.raises(UsageError, match="holds something else than tensors and plain") as error:
         sealed_file.read(path)
     assert "weights_only" not in str(error.value)

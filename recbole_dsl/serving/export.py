@@ -1,0 +1,129 @@
+"""Vectors and ids of a trained model as plain files, with an index of the items if asked for."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.file_sets import updated_folder
+from recbole_dsl.serving import section
+from recbole_dsl.serving.hnsw_index import CONSTRUCTION, LINKS, SEARCHED, HnswIndex
+
+INDEXES = ("hnswlib",)
+INDEX_FILE, META_FILE = "items.hnsw", "meta.json"
+
+
+def export(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    index: str | None = None,
+    ef: int = SEARCHED,
+    k: int = 20,
+) -> dict[str, Any]:
+    """Write what a checkpoint holds for serving as files that any program reads.
+
+    ``user_vectors.npy`` (U, D) and ``item_vectors.npy`` (I, D), whose inner products are the
+    scores; ``user_ids.txt`` and ``item_ids.txt``, an id a line in the same order; ``meta.json``;
+    with an index ``items.hnsw``, hnswlib's own file, in the space "ip", labels being the rows of
+    ``item_vectors.npy``.
+
+    Args:
+        path: the checkpoint. output: the folder; files of these names in it are replaced together.
+        index: "hnswlib", or None for no index. ef: candidates that its searches keep.
+        k: for the recall that is measured.
+    Returns:
+        What ``meta.json`` holds: ``model``, ``dataset``, ``epoch``, ``score`` ("cosine" or "dot"),
+        ``normalised`` (whether the vectors have unit length), ``users``, ``items``,
+        ``dimensions``, ``dtype``; and of an index ``kind``, its settings, ``digests`` and what was
+        ``measured``, :class:`recbole_dsl.serving.hnsw_index.Measured`.
+    Raises:
+        UsageError: no checkpoint that can be served, or hnswlib is not installed. WriteError: the
+            files cannot be written.
+    """
+    content = section.read(path)
+    vectors, items = content.user_vectors, content.item_vectors
+    meta: dict[str, Any] = {
+        **content.meta,
+        "normalised": content.meta["score"] == "cosine",
+        "users": len(vectors),
+        "items": len(items),
+        "dimensions": items.shape[1],
+        "dtype": str(items.dtype),
+        "index": None,
+    }
+    ids = {"user_ids.txt": content.user_ids, "item_ids.txt": content.item_ids}
+    for name, texts in ids.items():
+        if any("\n" in text for text in texts):
+            raise UsageError(f"{path}: an id has a line break in it, and {name} has an id a line")
+    built = None if index is None else HnswIndex.build(items, ef)
+    with updated_folder(output, without=[INDEX_FILE] if built is None else []) as made:
+        for name, array in (("user_vectors.npy", vectors), ("item_vectors.npy", items)):
+            np.save(made / name, array, allow_pickle=False)
+        for name, texts in ids.items():
+            (made / name).write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="\n")
+        if built is not None:
+            meta["index"] = {"kind": index, **_write_index(built, made / INDEX_FILE, items)}
+            meta["index"]["measured"] = built.measure(vectors, items, k)._asdict()
+        text = json.dumps(meta, indent=2, allow_nan=False)
+        (made / META_FILE).write_text(f"{text}\n", "utf-8")
+    return meta
+
+
+def _write_index(index: HnswIndex, path: Path, items: npt.NDArray[Any]) -> dict[str, Any]:
+    """Write an index of items; returns its settings and digests."""
+    index.save(path)
+    return {
+        "space": "ip",
+        "M": LINKS,
+        "ef_construction": CONSTRUCTION,
+        "ef": index.ef,
+        "digests": {"index": _digest(path), "item_vectors": _digest_of(items)},
+    }
+
+
+def load_index(folder: str | os.PathLike[str], items: npt.NDArray[Any]) -> HnswIndex:
+    """The index that :func:`export` has written to a folder.
+
+    Args:
+        items: (I, D). The vectors of the model that is to be served: the index must be of them.
+    Raises:
+        UsageError: there is none, it is not what was written or of another model, or hnswlib is
+            not installed.
+    """
+    path = Path(folder)
+    try:
+        described = json.loads((path / META_FILE).read_text("utf-8"))["index"]
+        if described is None:
+            raise UsageError(f"{path} has no index: recbole_dsl export --index=hnswlib writes one")
+        digests, ef = described["digests"], described["ef"]
+        same = digests["index"] == _digest(path / INDEX_FILE)
+        of_items = digests["item_vectors"] == _digest_of(items)
+    except OSError as error:
+        raise UsageError(f"{path} has no index: {error.filename}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path / META_FILE} is not what was written") from error
+    if not of_items:
+        raise UsageError(f"{path} has the index of another checkpoint")
+    if not same or not isinstance(ef, int):
+        raise UsageError(f"{path / INDEX_FILE} is not what was written")
+    return HnswIndex.load(path / INDEX_FILE, items.shape, ef)
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.blake2b(digest_size=32)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 24):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _digest_of(array: npt.NDArray[Any]) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=32).hexdigest()
