@@ -6,6 +6,7 @@ dependencies need.
 """
 
 import functools
+import importlib.util
 import json
 import sys
 from logging import getLogger
@@ -34,7 +35,8 @@ def _run(model, dataset, settings):
     train, valid, test = data_preparation(config, whole)
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
     net = get_model(config["model"])(config, train._dataset).to(config["device"])
-    if model not in WITHOUT_FLOPS:
+    # From Python 3.12 on RecBole is installed without its dependencies, and without thop.
+    if model not in WITHOUT_FLOPS and importlib.util.find_spec("thop"):
         get_flops(net, whole, config["device"], getLogger(), construct_transform(config))
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, net)
     _, best = trainer.fit(train, valid, saved=True, show_progress=False)
