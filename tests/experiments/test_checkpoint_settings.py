@@ -48,7 +48,9 @@ def _open_by_diagnostics(path):
     diagnose_checkpoints([path])
 
 
-@pytest.mark.parametrize("open_it", [_open_by_load, _open_by_diagnostics])
+@pytest.mark.parametrize(
+    "open_it", [_open_by_load, pytest.param(_open_by_diagnostics, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("entries", "message"),
     [

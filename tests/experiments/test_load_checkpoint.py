@@ -23,6 +23,7 @@ def test_loading_refuses_data_that_has_changed(make_dataset, own_folder):
         load(path)
 
 
+@pytest.mark.slow
 def test_loading_does_not_depend_on_later_settings():
     path = run("MF_SL", "ml-100k", config_dict={**QUICK_PAIR, "embedding_size": 8})["checkpoint"]
     loaded = recbole_dsl.load(path)

@@ -111,6 +111,7 @@ def test_a_stopped_run_that_goes_on_is_the_undisturbed_one(model, toy, own_folde
     assert part["checkpoint"] == str(last_checkpoint.best_beside(last)) and not last.exists()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_stopped_at_any_epoch_and_more_than_once(toy, own_folder):
     whole = _run("MF_Talos", eval_step=2, checkpoint_every=0)
     assert _run("MF_Talos", eval_step=2, stop_at=1)
@@ -121,6 +122,7 @@ def test_a_run_may_be_stopped_at_any_epoch_and_more_than_once(toy, own_folder):
     assert part["resumed_after"] == [0, 2, 4]
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_put_back_as_it_was_when_the_state_was_kept(toy, own_folder):
     """A later epoch may have replaced it; on a GPU that epoch may come out another time."""
     whole = _run("MF_Talos")
@@ -132,6 +134,7 @@ def test_the_best_checkpoint_is_put_back_as_it_was_when_the_state_was_kept(toy, 
     assert_same(_run("MF_Talos", resume=str(last)), whole)
 
 
+@pytest.mark.slow
 def test_early_stopping_goes_on_too(toy, own_folder):
     settings = {"stopping_step": 1, "epochs": 40, "learning_rate": 0.05}
     whole = _run("BPR", **settings)
@@ -141,6 +144,7 @@ def test_early_stopping_goes_on_too(toy, own_folder):
     assert_same(_run("BPR", **settings, resume=True), whole)
 
 
+@pytest.mark.slow
 def test_other_settings_and_other_data_are_refused_and_named(toy, own_folder):
     last = _run("MF_Talos", stop_at=2)
     for resume in (True, str(last)):
@@ -174,6 +178,7 @@ def test_the_command_goes_on_with_a_run_of_python(toy, own_folder):
     assert_same(json.loads(Path("r.json").read_text()), whole)
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_resume_the_run_starts_anew_and_says_so(toy, own_folder, caplog):
     whole = _run("MF_Talos")
     caplog.clear()
@@ -190,6 +195,7 @@ def test_where_there_is_nothing_to_resume_the_run_starts_anew_and_says_so(toy, o
         run("MF_SL", "toy", resume=True, saved=False)
 
 
+@pytest.mark.slow
 def test_a_run_that_has_not_stopped_is_not_resumed(toy, own_folder, caplog):
     last = _run("MF_Talos", stop_at=3)
     whole, lock = last.read_bytes(), run_lock.RunLock(last_checkpoint.best_beside(last))
@@ -243,6 +249,7 @@ def test_a_state_that_somebody_made_up_is_one_line(toy, own_folder):
         _run("MF_AdvInfoNCE", resume=True)
 
 
+@pytest.mark.slow
 def test_runs_of_one_second_share_no_checkpoint_and_no_log(toy, own_folder):
     results = [_run("BPR", epochs=1) for _ in range(3)]
     assert len({result["checkpoint"] for result in results}) == 3

@@ -83,6 +83,7 @@ def test_a_run_leaves_checkpoint_result_and_tensorboard(own_folder):
     assert list((own_folder / "log_tensorboard" / log.stem).rglob("events*"))
 
 
+@pytest.mark.slow
 def test_nothing_is_saved_when_asked_not_to(own_folder):
     result = run("MF_SL", "ml-100k", config_dict=QUICK_PAIR, saved=False)
     assert result["checkpoint"] is None and not list(own_folder.rglob("*.pth"))
@@ -165,6 +166,7 @@ def test_each_validation_is_reported_and_may_end_the_run():
     assert [epoch for epoch, _ in seen] == [0, 1] and all(0 < score < 1 for _, score in seen)
 
 
+@pytest.mark.slow
 def test_a_users_own_class_runs_and_loads(own_folder, monkeypatch):
     (own_folder / "my_models.py").write_text(
         "from recbole.model.general_recommender import BPR\n\n\nclass Mine(BPR):\n    pass\n"

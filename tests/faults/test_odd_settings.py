@@ -8,7 +8,7 @@ from odd_settings import MODELS, drawn_settings, outcome
 @pytest.mark.parametrize("model", MODELS)
 def test_odd_settings_are_accepted_or_refused_in_one_line(model):
     @settings(
-        max_examples=10,
+        max_examples=6,
         derandomize=True,
         database=None,
         deadline=None,

@@ -114,7 +114,7 @@ STEPS = [
     )
     for negatives, few in zip(
         NEGATIVES,
-        (["MF_DSL", "MF_Talos", "LightGCN_DSL"], ["MF_DSL"], ["MF_DSL", "MF_BC"]),
+        (["MF_DSL", "LightGCN_DSL"], ["MF_DSL"], ["MF_DSL"]),
         strict=True,
     )
     for pair in pair_names()

@@ -22,6 +22,7 @@ def _studies(tune_seconds=math.inf, **shared):
     return studies(entries(None, request.models_file), request)
 
 
+@pytest.mark.slow
 def test_ranges_are_those_of_the_section_else_of_the_property_files_less_what_is_given(
     tiny, own_folder
 ):

@@ -49,6 +49,7 @@ class _Sentinel:
     __iter__ = __len__ = __bool__ = __getattr__ = _touched
 
 
+@pytest.mark.slow
 def test_the_search_never_evaluates_the_test_rows_and_the_winners_run_does(board, monkeypatch):
     real = pipeline.split_dataset
 
@@ -178,6 +179,7 @@ def test_no_trial_starts_once_the_seconds_are_spent(board, runs):
     assert len(runs) == 1 and found["trials"]["complete"] == 1
 
 
+@pytest.mark.slow
 def test_best_yaml_is_what_a_run_takes(board):
     found = tune(**board, trials=2, sampler="random", command="the command")
     text = Path(found["files"][0]).read_text()
