@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import tempfile
 import traceback
@@ -128,13 +129,13 @@ def launch(
                 pass
         except ProcessExitedException as error:
             # Torch's threads abort a process now and then as it exits, which loses nothing.
+            how = _how_it_ended(error.error_index, error.exit_code, nproc)
             if len(list(folder.glob("done.*"))) < nproc:
-                raise _first_error(folder) or ProcessError(
-                    f"{_how_it_ended(error, nproc)}; the run has been stopped"
-                ) from error
-            logging.getLogger(__name__).warning(f"{_how_it_ended(error, nproc)}, after its work")
+                stopped = ProcessError(f"{how}; the run has been stopped")
+                raise _cause(folder, context.processes) or stopped from error
+            logging.getLogger(__name__).warning(f"{how}, after its work")
         except ProcessRaisedException as error:  # perhaps because another one had gone
-            raise (_first_error(folder) or error) from None
+            raise (_cause(folder, context.processes) or error) from None
         finally:
             _end(context.processes)
         result: dict[str, Any] = json.loads((folder / "result").read_text(encoding="utf-8"))
@@ -194,22 +195,32 @@ def _leave_error(folder: Path, rank: int, error: Exception) -> None:
         json.dump(content, file)
 
 
-def _first_error(folder: Path) -> Exception | None:
-    """The error that the first process to fail has left in the folder, or None."""
+def _cause(folder: Path, processes: Sequence[BaseProcess]) -> Exception | None:
+    """Why a run has failed: the error that the first process to fail has left in the folder, unless
+    it only says that another one has gone, which was killed and left none. None: nobody left any.
+    """
     path = folder / "error"
     if not path.exists():
         return None
     name, message, rank, pid, trace = json.loads(path.read_text(encoding="utf-8"))
     if name in _PASSED_ON:
         return _PASSED_ON[name](message)
+    for other, process in enumerate(processes):
+        code = process.exitcode
+        # 1 where it has raised; torch itself ends the others by SIGTERM.
+        if other == rank or code is None or code in (0, 1, -signal.SIGTERM):
+            continue
+        if "onnection" in message and not (folder / f"done.{other}").exists():
+            how = _how_it_ended(other, code, len(processes))
+            return ProcessError(f"{how}; the run has been stopped")
     text = f"\n\n-- Process {rank} terminated with the following error:\n{trace}"
     return ProcessRaisedException(text, rank, pid)
 
 
-def _how_it_ended(error: ProcessExitedException, nproc: int) -> str:
-    how = f"was ended by {error.signal_name}" if error.signal_name else f"ended: {error.exit_code}"
-    hint = ", often for lack of memory" if error.signal_name == "SIGKILL" else ""
-    return f"process {error.error_index} of {nproc} {how}{hint}"
+def _how_it_ended(rank: int, code: int, nproc: int) -> str:
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended: {code}"
+    hint = ", often for lack of memory" if code == -signal.SIGKILL else ""
+    return f"process {rank} of {nproc} {how}{hint}"
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
