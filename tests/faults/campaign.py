@@ -5,7 +5,7 @@
 
 Accepted: what the case says was done, and is checked (rows, weights and results against a second
 reading). Refused: one line, and nothing was written. Anything else is a fault, shown with an
-example; the exit code is 1 then. `--page` writes the counts to campaign.md beside this file.
+example; the exit code is 1 then. `--page` writes the counts of these kinds to campaign.md.
 """
 
 import argparse
@@ -55,25 +55,19 @@ def by_outcome(counts):
     return total
 
 
-def page_lines(counted, seed, seconds):
-    """The counts as Markdown: one table of all kinds, one of the cases of each."""
+def page_lines(counts, seed, seconds):
+    """The counts of a kind as Markdown, by case where there are few kinds of cases."""
     from measuring import machine, markdown_table
 
-    rows = []
-    for kind, counts in counted.items():
-        total = by_outcome(counts)
-        fine = [total.pop(outcome, 0) for outcome in FINE]
-        rows.append([kind, sum(fine) + total.total(), *fine, total.total()])
-    lines = [machine(), f"Seed {seed}, {seconds / 60:.0f} minutes.", ""]
-    lines += markdown_table(["kind", "cases", *FINE, "faults"], rows)
-    for kind, counts in counted.items():
-        outcomes = sorted(by_outcome(counts))
-        cases = sorted({case for case, _ in counts})
-        cells = [[case, *(counts[case, outcome] for outcome in outcomes)] for case in cases]
-        if len(cases) > 60:  # pairs of changes: too many to read
-            continue
-        lines += ["", f"### {kind}", "", *markdown_table(["case", *outcomes], cells)]
-    return lines
+    total = by_outcome(counts)
+    outcomes = sorted(total)
+    rows = [["all", total.total(), *(total[outcome] for outcome in outcomes)]]
+    cases = sorted({case for case, _ in counts})
+    for case in cases if len(cases) <= 60 else ():  # pairs of changes are too many to read
+        found = [counts[case, outcome] for outcome in outcomes]
+        rows.append([case, sum(found), *found])
+    said = f"Seed {seed}, {seconds / 60:.0f} minutes. {machine()}"
+    return [*markdown_table(["case", "cases", *outcomes], rows), "", said]
 
 
 def main():
@@ -85,19 +79,20 @@ def main():
         parser.add_argument(f"--{kind}", type=int, default=number, help="number of cases")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    started, counted, wrong = time.monotonic(), {}, []
+    wrong = []
     for kind in given.kinds.split(","):
-        counted[kind], faults = run(kind, getattr(given, kind), given.seed)
+        started = time.monotonic()
+        counts, faults = run(kind, getattr(given, kind), given.seed)
         wrong += faults
-        total = by_outcome(counted[kind])
+        total = by_outcome(counts)
         print(f"{kind}: {', '.join(f'{n:,} {what}' for what, n in sorted(total.items()))}")
+        if given.page:
+            from measuring import write_page
+
+            lines = page_lines(counts, given.seed, time.monotonic() - started)
+            write_page(HERE / "campaign.md", kind, lines)
     for case, outcome, example in wrong:
         print(f"{outcome} | {case} | {example}")
-    if given.page:
-        from measuring import write_page
-
-        lines = page_lines(counted, given.seed, time.monotonic() - started)
-        write_page(HERE / "campaign.md", "counts", lines)
     return 1 if wrong else 0
 
 
