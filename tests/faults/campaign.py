@@ -66,7 +66,7 @@ def page_lines(counts, seed, seconds):
     for case in cases if len(cases) <= 60 else ():  # pairs of changes are too many to read
         found = [counts[case, outcome] for outcome in outcomes]
         rows.append([case, sum(found), *found])
-    said = f"Seed {seed}, {seconds / 60:.0f} minutes. {machine()}"
+    said = f"Seed {seed}, {seconds / 60:.0f} min. {machine()}"
     return [*markdown_table(["case", "cases", *outcomes], rows), "", said]
 
 
