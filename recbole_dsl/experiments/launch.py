@@ -210,7 +210,8 @@ def _cause(folder: Path, processes: Sequence[BaseProcess]) -> Exception | None:
         # 1 where it has raised; torch itself ends the others by SIGTERM.
         if other == rank or code is None or code in (0, 1, -signal.SIGTERM):
             continue
-        if "onnection" in message and not (folder / f"done.{other}").exists():
+        missed = "connection" in message.lower()  # as gloo, NCCL and the store say it
+        if missed and not (folder / f"done.{other}").exists():
             how = _how_it_ended(other, code, len(processes))
             return ProcessError(f"{how}; the run has been stopped")
     text = f"\n\n-- Process {rank} terminated with the following error:\n{trace}"

@@ -343,6 +343,12 @@ def test_the_first_error_is_told_although_another_process_ends_sooner():
         launch.launch(fake_runs.fail_and_end_last, config, {"message": "it was this"})
 
 
+def test_a_killed_process_is_named_although_another_one_has_missed_it():
+    config = Config("MF_SL", "ml-100k", config_dict={"nproc": 2, "device": "cpu"})
+    with pytest.raises(ProcessError, match="process 1 of 2 ended: 3; the run has been stopped"):
+        launch.launch(fake_runs.miss_one_that_is_killed, config, {})
+
+
 def test_the_first_process_answers_for_all(tmp_path):
     config = Config("MF_SL", "ml-100k", config_dict={"nproc": 2, "device": "cpu"})
     folder = str(tmp_path)

@@ -33,6 +33,15 @@ def fail_and_end_last(message):
     barrier()
 
 
+def miss_one_that_is_killed():
+    """The first process raises as where a peer is lost, and ends after the second, which exits."""
+    if world().rank == 1:
+        time.sleep(1)
+        os._exit(3)
+    atexit.register(time.sleep, 4)
+    raise RuntimeError("Connection closed by peer")
+
+
 def _leave_the_group_first():
     dist.destroy_process_group()
     time.sleep(3)
