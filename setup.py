@@ -53,6 +53,7 @@ setup(
         "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.170",
             "ruff",
             "mypy",

@@ -2,9 +2,16 @@
 
 import functools
 import logging
+import os
 import sys
 
 import pytest
+
+# Workers of pytest-xdist share the processors: each computes, and lets its children compute, on one
+# thread. Read by torch as it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 from recbole_dsl.common import tensors
@@ -24,8 +31,16 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["run_recbole_dsl.py"])
     monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)  # a run sets its own
-    torch.manual_seed(0)
+    _seed_torch()
     return tmp_path
+
+
+def _seed_torch():
+    """torch.manual_seed(0), which without a GPU remembers a stack trace for each call."""
+    if torch.cuda.is_available():
+        torch.manual_seed(0)
+    else:
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(params=[True, False], ids=["as_on_cpu", "as_on_gpu"])

@@ -206,6 +206,7 @@ def test_both_test_sets_give_what_each_gives_alone(shop):
         assert set(alone["test"]) == set(both["tests"][name])
 
 
+@pytest.mark.slow
 def test_a_temporal_test_set_beside_an_iid_one():
     settings = {**QUICK_PAIR, "eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}}}
     result = recbole_dsl.run(
@@ -216,6 +217,7 @@ def test_a_temporal_test_set_beside_an_iid_one():
     assert set(result["tests"]) == {"iid", "temporal"}
 
 
+@pytest.mark.slow
 def test_knowledge_graph_models_take_the_split_too():
     fields = {"inter": ["user_id", "item_id"], "kg": ["head_id", "relation_id", "tail_id"]}
     fields["link"] = ["item_id", "entity_id"]

@@ -220,6 +220,7 @@ def _altered(last, change):
     sealed_file.write(last, content)
 
 
+@pytest.mark.slow
 def test_a_state_that_somebody_made_up_is_one_line(toy, own_folder):
     last = _run("MF_AdvInfoNCE", stop_at=3)
     whole = last.read_bytes()

@@ -21,7 +21,7 @@ from recbole_dsl.training.trainer import trainer_class
 # Each loss with state of its own, each backbone, RecBole's kinds; test_matrix.py trains every pair.
 WHOLE_RUNS = [
     "LightGCN_DSL", "LightGCN_AdvInfoNCE", "XSimGCL_SLatK", "NGCF_AdapTau", "LightGCN++_BC",
-    "SimGCL_DirectAU", "MF_SCE", "LightGCN", "NGCF", "EASE", "MultiVAE", "SimpleX",
+    "SimGCL_DirectAU", "MF_SCE", "BPR", "LightGCN", "NGCF", "EASE", "MultiVAE", "SimpleX",
 ]  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def _quick(model):
 
 
 @pytest.mark.parametrize(
-    "model", ["MF_BPR", "BPR", *(pytest.param(name, marks=pytest.mark.slow) for name in WHOLE_RUNS)]
+    "model", ["MF_BPR", *(pytest.param(name, marks=pytest.mark.slow) for name in WHOLE_RUNS)]
 )
 def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder):
     result = run(model, "ml-100k", config_dict={**_quick(model), "result_file": "x.json"})
@@ -73,6 +73,7 @@ def _test_metrics(loaded):
     return trainer.evaluate(test, load_best_model=False)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_checkpoint_result_and_tensorboard(own_folder):
     result = run("MF_SL", "ml-100k", config_dict={**QUICK_PAIR, "state": "INFO"})
     checkpoint = Path(result["checkpoint"])

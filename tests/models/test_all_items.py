@@ -191,6 +191,7 @@ def test_learns_the_checkerboard(name, checkerboard):
     assert result["test"]["recall@1"] == 1.0
 
 
+@pytest.mark.slow
 def test_half_precision_learns_it_too(checkerboard):
     settings = {**SMALL, "enable_amp": True}
     result = recbole_dsl.run("MF_SL", checkerboard, config_dict=settings, saved=False)

@@ -97,6 +97,7 @@ def test_two_processes_share_the_trials_and_do_none_twice(board):
     assert sorted(t.user_attrs[attempts.PLANNED] for t in counted) == list(range(plan.trials))
 
 
+@pytest.mark.slow
 def test_two_commands_that_queue_at_once_do_no_trial_twice(board):
     plan = _plan(board, trials=3, ranges={"tau": "0.1..0.5"})
     with quiet():
