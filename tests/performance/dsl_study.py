@@ -30,7 +30,7 @@ from pathlib import Path
 
 import dsl_study_report
 from dsl_study_comparison import users_file
-from dsl_study_data import prepare
+from dsl_study_data import DATA, prepare
 from dsl_study_plan import PARTS, Runs, key_of, left, next_job, steps
 from ir_benchmark import read_store
 
@@ -64,10 +64,11 @@ def run_alone(job, data, store):
     return {**row, "seconds": round(time.perf_counter() - started, 1)}
 
 
-def run_missing(data, parts, workers, minutes, store=STORE):
+def run_missing(data, parts, workers, minutes, store=STORE, datasets=tuple(DATA)):
     """Run what the store lacks, the most important first; a line each as it finishes.
 
     Args:
+        datasets: those that get runs.
         minutes: no run starts later than this; those under way finish. None: no limit.
     """
     end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
@@ -75,7 +76,7 @@ def run_missing(data, parts, workers, minutes, store=STORE):
     with ThreadPoolExecutor(workers) as pool:
         while True:
             while len(running) < workers and time.monotonic() < end:
-                job = next_job(runs, parts, taken)
+                job = next_job(runs, parts, taken, datasets)
                 if job is None:
                     break
                 if job["dataset"] not in ready:
@@ -114,13 +115,17 @@ def main():
     parser.add_argument("--data", required=True, help="folder of the imported data sets")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts, in this order")
+    parser.add_argument("--datasets", default=",".join(DATA), help="which of the data sets")
     parser.add_argument("--minutes", type=float, help="start no run after this many")
     parser.add_argument("--store", type=Path, default=STORE, help="the runs; the page is beside it")
     given = parser.parse_args()
-    parts = given.parts.split(",")
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"--parts must be of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
-    run_missing(given.data, parts, given.jobs, given.minutes, given.store)
+    parts, datasets = given.parts.split(","), given.datasets.split(",")
+    for name, words, known in (("parts", parts, PARTS), ("datasets", datasets, DATA)):
+        if unknown := set(words) - set(known):
+            parser.error(
+                f"--{name} must be of {', '.join(known)}, got {', '.join(sorted(unknown))}"
+            )
+    run_missing(given.data, parts, given.jobs, given.minutes, given.store, datasets)
     runs = Runs(read_store(given.store))
     dsl_study_report.write_page(runs, given.store)
     missing = sum(count for _, count in left(runs, parts))

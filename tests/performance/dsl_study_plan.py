@@ -281,13 +281,14 @@ def key_of(row):
     return json.dumps([row[name] for name in names], sort_keys=True)
 
 
-def next_job(runs, parts, taken):
+def next_job(runs, parts, taken, datasets=tuple(DATA)):
     """The most important run that can start and is neither finished nor taken; or None.
 
     Args:
+        datasets: those whose runs may start.
         taken: keys of runs that are under way or have failed without a line.
     """
-    for step in steps(parts):
+    for step in (step for step in steps(parts) if step.cell.dataset in datasets):
         for job in jobs_of(runs, step):
             key = key_of(job)
             if key not in runs.by_key and key not in taken:

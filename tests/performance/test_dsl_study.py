@@ -187,6 +187,7 @@ def test_the_most_important_runs_come_first_and_final_runs_wait_for_all_trials()
     job = plan.next_job(runs, plan.PARTS, taken)
     assert (job["stage"], job["trial"], job["seed"]) == ("final", 7, 2021)
     assert job["epochs"] == 18 and job["settings"] == plan.trial_jobs(runs, SL_CELL)[7]["settings"]
+    assert plan.next_job(runs, plan.PARTS, taken, (TWO,))["dataset"] == TWO
 
 
 def test_parts_are_those_of_the_study_in_their_order():
