@@ -4,8 +4,9 @@
 
 FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import`.
 
-1. Selection: every loss gets eight trials, listed in :func:`trials`, with one seed, on 90 % of the
-   training rows; the other 10 % choose the epoch and the trial. Nothing here reads a test metric.
+1. Selection: every loss gets eight trials, listed in :func:`trials`, and then four more next to its
+   best ones, :func:`further_trials`, with one seed, on 90 % of the training rows; the other 10 %
+   choose the epoch and the trial. Nothing here reads a test metric.
 2. Final: the chosen settings and number of epochs on all training rows, three seeds, tested once.
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
@@ -15,6 +16,7 @@ The tables, in ir_benchmark.md, are written from the lines of this one and publi
 
 import argparse
 import csv
+import itertools
 import json
 import os
 import statistics
@@ -40,10 +42,13 @@ AVERAGED_OVER_ALL_USERS = {
     "amazon2014-cd-popularity": 0.936,
 }
 
-# By kind of split: learning rates, and temperatures of SL. Each loss gets the product of the rates
-# and four settings of its own.
-RATES = {"iid": (0.003, 0.01), "popularity": (0.01, 0.1)}
-TAUS = {"iid": (0.15, 0.2, 0.25, 0.3), "popularity": (0.07, 0.1, 0.15, 0.2)}
+# By kind of split: learning rates, and SL's temperatures; the first round takes those in between.
+RATES = {"iid": (0.001, 0.003, 0.01, 0.03), "popularity": (0.003, 0.01, 0.1, 0.3)}
+TAUS = {
+    "iid": (0.1, 0.15, 0.2, 0.25, 0.3, 0.35),
+    "popularity": (0.05, 0.07, 0.1, 0.15, 0.2, 0.25),
+}
+FURTHER = 4  # trials of the second round
 
 
 def split_of(dataset):
@@ -52,32 +57,68 @@ def split_of(dataset):
 
 
 def own_settings(split):
-    """Loss -> model's loss and four settings, each the same to all backbones."""
+    """Loss -> what it can try, each the same to all backbones: a list for each of its settings.
+
+    The first and the last value of a list are for the second round alone.
+    """
     taus = TAUS[split]
-    middle = taus[1:3]
+    weights = (1e-5, 0.0, 1e-4, 1e-3, 1e-2, 1e-1)  # nothing is below 0; 1e-5 is next to it
     dsl = {"beta": -3.0} if split == "popularity" else {}
     return {
-        "BPR": [{"score": "dot", "reg_weight": weight} for weight in (0.0, 1e-4, 1e-3, 1e-2)],
-        "SL": [{"tau": tau} for tau in taus],
-        "BSL, paired": [{"form": "paired", "tau_pos": 0.2, "tau_neg": tau} for tau in taus],
-        "BSL, row": [{"tau_pos": round(1.25 * tau, 4), "tau_neg": tau} for tau in taus],
-        "PSL": [{"surrogate": "relu", "tau": tau} for tau in taus],
-        "AdvInfoNCE": [{"tau": tau} for tau in taus],
-        "SLatK": [{"tau": tau, "tau_weight": w} for tau in middle for w in (2.25, 3.0)],
-        "Talos": [{"tau": tau / 2} for tau in taus],
-        "DSL": [{"tau": tau, **dsl} for tau in taus],
+        "BPR": [[{"score": "dot", "reg_weight": weight} for weight in weights]],
+        "SL": [[{"tau": tau} for tau in taus]],
+        "BSL, paired": [[{"form": "paired", "tau_pos": 0.2, "tau_neg": tau} for tau in taus]],
+        "BSL, row": [[{"tau_pos": round(1.25 * tau, 4), "tau_neg": tau} for tau in taus]],
+        "PSL": [[{"surrogate": "relu", "tau": tau} for tau in taus]],
+        "AdvInfoNCE": [[{"tau": tau} for tau in taus]],
+        "SLatK": [
+            [{"tau": tau} for tau in taus[1:5]],
+            [{"tau_weight": weight} for weight in (1.5, 2.25, 3.0, 4.0)],
+        ],
+        "Talos": [[{"tau": tau / 2} for tau in taus]],
+        "DSL": [[{"tau": tau, **dsl} for tau in taus]],
     }
 
 
 LOSSES = tuple(own_settings("iid"))
 
 
-def trials(dataset, loss):
-    """What a loss tries on a data set: eight settings."""
+def _axes(dataset, loss):
     split = split_of(dataset)
-    return [
-        {"learning_rate": rate, **own} for rate in RATES[split] for own in own_settings(split)[loss]
-    ]
+    return [[{"learning_rate": rate} for rate in RATES[split]], *own_settings(split)[loss]]
+
+
+def _merged(parts):
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def trials(dataset, loss):
+    """What a loss tries first on a data set: two learning rates by four settings of its own."""
+    return [_merged(parts) for parts in itertools.product(*(a[1:-1] for a in _axes(dataset, loss)))]
+
+
+def further_trials(dataset, loss, ranked):
+    """Four more settings: neighbours of the best ones that have not been tried, nearest first.
+
+    Args:
+        ranked: the settings of the first round, the best first.
+    """
+    axes, chosen = _axes(dataset, loss), []
+    tried = trials(dataset, loss)
+    for settings in ranked:
+        new = [near for near in _neighbours(axes, settings) if near not in [*tried, *chosen]]
+        chosen += new
+    return chosen[:FURTHER]
+
+
+def _neighbours(axes, settings):
+    """Settings one place away on some axes, those that differ on the fewest first."""
+    places = [next(i for i, x in enumerate(a) if x.items() <= settings.items()) for a in axes]
+    steps = itertools.product((0, 1, -1), repeat=len(axes))
+    for step in sorted(steps, key=lambda step: sum(map(abs, step))):
+        moved = [place + by for place, by in zip(places, step, strict=True)]
+        if all(0 <= place < len(axis) for place, axis in zip(moved, axes, strict=True)):
+            yield _merged(axis[place] for place, axis in zip(moved, axes, strict=True))
 
 
 def read_store(path=STORE):
@@ -194,15 +235,31 @@ def chosen(rows, dataset, backbone, loss):
     return max(runs, key=lambda row: row["valid"]["ndcg@20"], default=None)
 
 
+def _trial_job(dataset, backbone, loss, settings, cost):
+    return {
+        "protocol": PROTOCOL, "stage": "selection", "dataset": dataset,
+        "model": model_name(backbone, loss), "loss": loss, "seed": SELECTION_SEED,
+        "settings": settings, "cost": cost, "schedule": {"stopping_step": 5},
+    }  # fmt: skip
+
+
 def selection_jobs(dataset, backbone, losses, cost):
-    """The trials of each loss, one job each."""
+    """The first trials of each loss, one job each."""
     for loss in losses:
         for settings in trials(dataset, loss):
-            yield {
-                "protocol": PROTOCOL, "stage": "selection", "dataset": dataset,
-                "model": model_name(backbone, loss), "loss": loss, "seed": SELECTION_SEED,
-                "settings": settings, "cost": cost, "schedule": {"stopping_step": 5},
-            }  # fmt: skip
+            yield _trial_job(dataset, backbone, loss, settings, cost)
+
+
+def further_jobs(rows, dataset, backbone, losses, cost):
+    """The trials of each loss next to its best ones; none before all of the first are there."""
+    for loss in losses:
+        first = trials(dataset, loss)
+        runs = found(rows, "selection", dataset, backbone, loss)
+        runs = [row for row in runs if row["settings"] in first and row["cost"] == cost]
+        if len(runs) == len(first):
+            runs.sort(key=lambda row: row["valid"]["ndcg@20"], reverse=True)
+            for settings in further_trials(dataset, loss, [row["settings"] for row in runs]):
+                yield _trial_job(dataset, backbone, loss, settings, cost)
 
 
 def final_jobs(rows, dataset, backbone, losses):
@@ -250,13 +307,15 @@ def table(rows, dataset, backbone):
     factor, printed = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0), published()
     lines, costs = [], set()
     for loss in LOSSES:
+        best = chosen(rows, dataset, backbone, loss)
         finals = found(rows, "final", dataset, backbone, loss)
+        finals = [row for row in finals if row["settings"] == best["settings"]]
         if len(finals) < len(SEEDS):
             continue
         base = loss.split(",")[0]
         names = [(name, split_of(dataset), backbone, x) for x in (base, f"{base}-relu")]
         theirs = next((printed[x] for x in names if x in printed), None)
-        lines.append(_line(chosen(rows, dataset, backbone, loss), finals, theirs, factor))
+        lines.append(_line(best, finals, theirs, factor))
         costs.add(", ".join(f"{k}: {v}" for k, v in finals[0]["cost"].items()))
     if not lines:
         return []
@@ -285,6 +344,7 @@ def main():
     losses, cost = given.losses.split(";"), dict(pair.split("=", 1) for pair in given.cost)
     cell = (given.dataset, given.backbone, losses)
     run_all(list(selection_jobs(*cell, cost)), given.data, given.jobs)
+    run_all(list(further_jobs(read_store(), *cell, cost)), given.data, given.jobs)
     run_all(list(final_jobs(read_store(), *cell)), given.data, given.jobs)
     write_table(read_store())
 
