@@ -1,10 +1,11 @@
 """What dsl_study.py runs: losses and their ranges, trials, final runs, and their order.
 
-A trial's settings are a row of one scrambled Sobol sequence, in eight dimensions, mapped to the
-ranges of the loss. It is not adaptive, so that the same trials serve two selections, run in any
-order and at once, and the same for all losses; a longer budget keeps the trials of a shorter one.
-The first two dimensions are learning rate and temperature for every loss, so that all losses try
-the same pairs of them, and the ablations of DSL are DSL's own trials with a branch switched off.
+A budget is two rounds of six trials, whose settings are rows of one scrambled Sobol sequence in
+eight dimensions, the same for all losses. The first round looks for learning rate and temperature
+over their whole ranges, with the options that a loss has beside them switched off; where that makes
+a loss SL (DSL, BSL), it is SL's round. The second one is for one selection: it starts from the
+first round's best, moves learning rate and temperature near it and draws the loss's own options
+over their whole ranges. SL, which has none, looks closer in the same six trials.
 """
 
 import functools
@@ -14,7 +15,8 @@ from typing import NamedTuple
 import scipy.stats
 from dsl_study_data import DATA, IID, POPULARITY
 
-TRIALS, TRIALS_AROUND = 12, 6
+ROUND = 6  # trials of a round
+TRIALS, TRIALS_AROUND = 2 * ROUND, ROUND
 TRIAL_SEED = 2020
 SEEDS, SEEDS_AROUND = (2021, 2022, 2023, 2024, 2025), (2021, 2022, 2023)
 METRIC = "ndcg@20"
@@ -36,6 +38,9 @@ LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
 SLATE, TAU_RATIO, TAU_WEIGHT = (5, 100), (0.5, 2.0), (0.5, 3.0)
 POSITIVE_FACTOR, EFFECTIVE_SHARE = (0.8, 1.6), (0.1, 0.9)
+# The second round: factor of the first one's learning rate and of its tau, either way, and distance
+# of its share.
+SECOND_RATE, SECOND_TAU, SECOND_SHARE = 2.0, 1.3, 0.15
 # Around MF's choice: factor of tau and distance of beta and gamma, either way.
 NEAR_TAU, NEAR_BETA, NEAR_GAMMA = 1.5, 1.5, 0.4
 
@@ -57,47 +62,75 @@ def _off_or_between(place, off, low, high):
     return round(low + (high - low) * (place - off) / (1 - off), 3)
 
 
-def settings_of(loss, point):
+def settings_of(loss, point, best=None):
     """The settings of a loss at a point of the unit cube.
 
     Args:
         loss: one of :data:`LOSSES` or :data:`FORMS`.
         point: (8,) learning rate, tau, alpha, beta, gamma, K, the other option of BSL, SLatK and
             the positive factor, and one that is not used.
+        best: settings around which the second round looks; None: the first round.
     """
-    rate, tau, alpha, beta, gamma, slate, own, _ = point
-    tau = _log_between(tau, *TAU)
-    settings = {"learning_rate": _log_between(rate, *LEARNING_RATE), "tau": tau}
+    settings = _rate_and_tau(loss, point, best)
+    own = point[6]
     if loss.split(",")[0] == DSL:
-        settings["alpha"] = 0.0 if loss == TEMPERATURE else _off_or_between(alpha, *ALPHA)
-        settings["beta"] = 0.0 if loss == TEMPERATURE else _off_or_between(beta, *BETA)
-        settings["gamma"] = 0.0 if loss == KAPPA else _off_or_between(gamma, *GAMMA)
-        settings["slate_size"] = round(_log_between(slate, *SLATE))
-        settings |= _changes(loss, point)
+        settings |= _branches(loss, point, best is None) | _changes(loss, own, best is None)
     elif loss == BSL:
-        settings["tau_neg"] = settings.pop("tau")
-        settings["tau_pos"] = float(f"{tau * _log_between(own, *TAU_RATIO):.4g}")
+        settings["tau_neg"] = tau = settings.pop("tau")
+        ratio = 1 if best is None else _log_between(own, *TAU_RATIO)
+        settings["tau_pos"] = float(f"{tau * ratio:.4g}")
     elif loss == TALOS:  # near a quantile, its tau is like twice as much in SL
-        settings["tau"] = float(f"{tau / 2:.4g}")
+        settings["tau"] = float(f"{settings['tau'] / 2:.4g}")
     elif loss == SLATK:
-        settings["tau_weight"] = _log_between(own, *TAU_WEIGHT)
+        settings["tau_weight"] = 2.5 if best is None else _log_between(own, *TAU_WEIGHT)
     return settings
 
 
-def _changes(form, point):
-    """What a form of DSL changes in DSL's trial at a point; nothing for those of LOSSES."""
-    _, tau, _, _, _, _, own, _ = point
-    low, high = EFFECTIVE_SHARE
+def _rate_and_tau(loss, point, best):
+    """Learning rate and tau, as SL has it, or what stands for tau."""
+    rate, tau, *_ = point
+    if best is None:
+        settings = {"learning_rate": _log_between(rate, *LEARNING_RATE)}
+        if loss == SHARE:
+            low, high = EFFECTIVE_SHARE
+            return settings | {"effective_share": round(low + (high - low) * tau, 3)}
+        return settings if loss == GAP else settings | {"tau": _log_between(tau, *TAU)}
+    settings = {"learning_rate": _near(best["learning_rate"], SECOND_RATE, rate)}
+    if loss == SHARE:
+        share = best["effective_share"] + SECOND_SHARE * (2 * tau - 1)
+        return settings | {"effective_share": round(min(max(share, 0.02), 0.98), 3)}
+    if loss == GAP:
+        return settings
+    at = {BSL: "tau_neg"}.get(loss, "tau")
+    return settings | {"tau": _near(best[at] * (2 if loss == TALOS else 1), SECOND_TAU, tau)}
+
+
+def _near(value, factor, place):
+    return float(f"{value * factor ** (2 * place - 1):.4g}")
+
+
+def _branches(loss, point, off):
+    """DSL's own options: off in the first round, and the branch that an ablation is without."""
+    _, _, alpha, beta, gamma, slate, *_ = point
+    no_kappa, no_temperature = off or loss == TEMPERATURE, off or loss == KAPPA
     return {
-        FACTOR: {"positive_factor": _log_between(own, *POSITIVE_FACTOR)},
+        "alpha": 0.0 if no_kappa else _off_or_between(alpha, *ALPHA),
+        "beta": 0.0 if no_kappa else _off_or_between(beta, *BETA),
+        "gamma": 0.0 if no_temperature else _off_or_between(gamma, *GAMMA),
+        "slate_size": 20 if off else round(_log_between(slate, *SLATE)),
+    }
+
+
+def _changes(form, own, off):
+    """What a form of DSL changes in DSL's trial; nothing for those of LOSSES."""
+    return {
+        FACTOR: {"positive_factor": 1.0 if off else _log_between(own, *POSITIVE_FACTOR)},
         HARDNESS: {"hardness": "score"},
         ENTROPY: {"intensity": "entropy"},
         CENTRE: {"centre": "running"},
-        # A share in place of tau, in the same order.
-        SHARE: {"base_tau": "effective_share",
-                "effective_share": round(low + (high - low) * tau, 3)},
+        SHARE: {"base_tau": "effective_share"},
         GAP: {"base_tau": "score_gap"},
-    }.get(form, {})  # fmt: skip
+    }.get(form, {})
 
 
 def settings_around(choice, point):
@@ -108,7 +141,7 @@ def settings_around(choice, point):
     """
     rate, tau, _, beta, gamma, *_ = point
     moved = {**choice, "learning_rate": _log_between(rate, *LEARNING_RATE)}
-    moved["tau"] = float(f"{choice['tau'] * NEAR_TAU ** (2 * tau - 1):.4g}")
+    moved["tau"] = _near(choice["tau"], NEAR_TAU, tau)
     for name, place, distance in (("beta", beta, NEAR_BETA), ("gamma", gamma, NEAR_GAMMA)):
         if name in choice:
             moved[name] = round(choice[name] + distance * (2 * place - 1), 3)
@@ -129,16 +162,17 @@ class Cell(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A part of the work: a cell's trials, or its final runs by one selection.
+    """A part of the work: a round of a cell's trials, or its final runs by one selection.
 
     Attributes:
-        part: one of :data:`PARTS`. cell: what.
-        selection: "iid" or "popularity", the validation that chooses; None: the trials.
+        part: one of :data:`PARTS`. cell: what. stage: "first", "second" or "final".
+        selection: "iid" or "popularity", the validation that chooses; None: the first round.
     """
 
     part: str
     cell: Cell
-    selection: str | None
+    stage: str
+    selection: str | None = None
 
 
 _SHIFTED = tuple(name for name, found in DATA.items() if POPULARITY in found.tests)
@@ -156,7 +190,8 @@ PARTS = ("a", "b", "c", "d", "e", "f")
 def steps(parts=PARTS):
     """All work, the most important first.
 
-    In part e the forms of DSL have trials and no final runs, which part f has for one of them.
+    In part e the forms of DSL have trials and no final runs, which part f has for one of them;
+    graph backbones have one round of trials.
     In part a the pairs (SL, DSL), then the ablations, then BSL and Talos, on all shifted sets; then
     what a selection that does not know of the shift would have chosen for the shifted test.
     """
@@ -172,14 +207,24 @@ def steps(parts=PARTS):
         unaware = []
         for datasets, backbone, losses in grid[part]:
             for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
-                yield Step(part, cell, None)
-                if part == "e":  # validation alone
-                    continue
                 tests = DATA[cell.dataset].tests
-                yield from (Step(part, cell, test) for test in tests)
-                if IID not in tests and backbone == MF:
-                    unaware.append(Step(part, cell, IID))
+                if not shares_first(cell):
+                    yield Step(part, cell, "first")
+                yield from _of_selections(part, cell, tests)
+                if part != "e" and IID not in tests and backbone == MF:
+                    unaware += _of_selections(part, cell, (IID,))
         yield from unaware
+
+
+def _of_selections(part, cell, selections):
+    """The second rounds and final runs of a cell; graph backbones have one round, forms no test."""
+    stages = ["second"] * (cell.backbone == MF) + ["final"] * (part != "e")
+    return [Step(part, cell, stage, kind) for kind in selections for stage in stages]
+
+
+def shares_first(cell):
+    """Whether a cell's first round is SL's: with its own options off the loss is SL."""
+    return cell.backbone == MF and cell.loss not in (SL, TALOS, PSL, SLATK, SHARE, GAP)
 
 
 # Trials and choices ------------------------------------------------------------------------------
@@ -221,34 +266,67 @@ class Runs:
 
 
 def budget(cell):
-    """How many trials a cell gets."""
+    """How many trials a cell gets for a selection."""
     return TRIALS if cell.backbone == MF else TRIALS_AROUND
+
+
+def trials(runs, cell, selection=None):
+    """The trials of a cell that a selection chooses from, also those that failed, by number.
+
+    Args:
+        selection: None: the first round alone.
+    """
+    first = runs.trials_of(cell._replace(loss=SL) if shares_first(cell) else cell)
+    first = [row for row in first if row["selection"] is None]
+    if shares_first(cell):
+        first = [{**row, "loss": cell.loss, "settings": _first(cell.loss, row)} for row in first]
+    second = [row for row in runs.trials_of(cell) if row["selection"] is not None]
+    return first + [row for row in second if row["selection"] == selection]
+
+
+def _first(loss, row):
+    return settings_of(loss, points(ROUND)[row["trial"]])
 
 
 def chosen(runs, cell, selection):
     """The trial that is best on a validation set; None before all trials have run."""
-    if len(runs.trials_of(cell)) < budget(cell):
-        return None
-    return max(runs.trained(cell), key=lambda row: row["valid"][selection][METRIC], default=None)
+    found = trials(runs, cell, selection)
+    return _best(found, selection) if len(found) >= budget(cell) else None
 
 
-def trial_jobs(runs, cell):
-    """The trials of a cell; [] while MF's choice, around which they lie, is not known."""
+def _best(rows, selection):
+    trained = (row for row in rows if "failed" not in row)
+    return max(trained, key=lambda row: row["valid"][selection][METRIC], default=None)
+
+
+def first_jobs(runs, cell):
+    """The first round of a cell; [] while MF's choice, around which it lies, is not known."""
     if cell.backbone == MF:
-        found = [settings_of(cell.loss, point) for point in points(TRIALS)]
+        found = [settings_of(cell.loss, point) for point in points(ROUND)]
     else:
         known = DATA[cell.dataset].tests[-1]
         choice = chosen(runs, cell._replace(backbone=MF), known)
         if choice is None:
             return []
         found = [settings_around(choice["settings"], p) for p in points(TRIALS_AROUND)]
-    return [
-        {
-            "stage": "trial", **cell._asdict(), "trial": number, "seed": TRIAL_SEED,
-            "epochs": EPOCHS, "settings": settings,
-        }
-        for number, settings in enumerate(found)
-    ]  # fmt: skip
+    return [_trial_job(cell, number, settings) for number, settings in enumerate(found)]
+
+
+def second_jobs(runs, cell, selection):
+    """The second round of a cell for a selection; [] before the first one has run."""
+    first = trials(runs, cell)
+    best = _best(first, selection) if len(first) == ROUND else None
+    if best is None:
+        return []
+    found = [settings_of(cell.loss, p, best["settings"]) for p in points(TRIALS)[ROUND:]]
+    return [_trial_job(cell, n, settings, selection) for n, settings in enumerate(found, ROUND)]
+
+
+def _trial_job(cell, number, settings, selection=None):
+    return {
+        "stage": "trial", **cell._asdict(), "trial": number, "selection": selection,
+        "seed": TRIAL_SEED, "epochs": EPOCHS, "settings": settings,
+    }  # fmt: skip
 
 
 def final_jobs(runs, cell, selection):
@@ -261,7 +339,8 @@ def final_jobs(runs, cell, selection):
         return []
     return [
         {
-            "stage": "final", **cell._asdict(), "trial": best["trial"], "seed": seed,
+            "stage": "final", **cell._asdict(), "trial": best["trial"],
+            "selection": best["selection"], "seed": seed,
             "epochs": best["valid"][selection]["best_epoch"] + 1, "settings": best["settings"],
         }
         for seed in (SEEDS if cell.backbone == MF else SEEDS_AROUND)
@@ -270,14 +349,16 @@ def final_jobs(runs, cell, selection):
 
 def jobs_of(runs, step):
     """The runs of a step that can be named now."""
-    if step.selection is None:
-        return trial_jobs(runs, step.cell)
-    return final_jobs(runs, step.cell, step.selection)
+    if step.stage == "first":
+        return first_jobs(runs, step.cell)
+    jobs = second_jobs if step.stage == "second" else final_jobs
+    return jobs(runs, step.cell, step.selection)
 
 
 def key_of(row):
     """What makes a run the same run."""
-    names = ("stage", "dataset", "backbone", "loss", "trial", "seed", "epochs", "settings")
+    names = ("stage", "dataset", "backbone", "loss", "trial", "selection", "seed", "epochs")
+    names += ("settings",)
     return json.dumps([row[name] for name in names], sort_keys=True)
 
 
@@ -302,7 +383,7 @@ def left(runs, parts=PARTS):
     for step in steps(parts):
         jobs = jobs_of(runs, step)
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
-        expected = budget(step.cell) if step.selection is None else seeds
+        expected = seeds if step.stage == "final" else ROUND
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
         if missing:
             found.append((step, missing))

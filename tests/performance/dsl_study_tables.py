@@ -2,7 +2,6 @@
 
 import functools
 import statistics
-from collections import Counter
 
 from dsl_study_comparison import corrected, gain, result
 from dsl_study_data import DATA, IID, POPULARITY
@@ -22,6 +21,7 @@ from dsl_study_plan import (
     Cell,
     budget,
     chosen,
+    trials,
 )
 from measuring import markdown_table
 
@@ -231,14 +231,19 @@ def seconds_table(study):
 
 
 def budget_table(study):
-    """Trials of each cell: asked, done, failed; which losses share a line have the same."""
-    lines = Counter()
+    """Trials of each cell and selection: asked, done, failed; which losses share a line have the
+    same."""
     shown = {}
-    for cell in study.runs.cells:
-        trials = study.runs.trials_of(cell)
-        failed = sum("failed" in row for row in trials)
-        key = (cell.dataset, cell.backbone, budget(cell), len(trials), failed)
-        lines[key] += 1
-        shown.setdefault(key, []).append(cell.loss)
-    rows = [[*key[:2], "; ".join(shown[key]), *key[2:]] for key in lines]
-    return markdown_table(["data", "backbone", "losses", "trials asked", "run", "failed"], rows)
+    for name, data in DATA.items():
+        for backbone in BACKBONES:
+            for loss in (*LOSSES, *FORMS):
+                cell = Cell(name, backbone, loss)
+                for kind in (IID, POPULARITY):
+                    rows = trials(study.runs, cell, kind)
+                    if rows and (kind in data.tests or len(rows) > len(trials(study.runs, cell))):
+                        failed = sum("failed" in row for row in rows)
+                        key = (name, backbone, TEST_NAMES[kind], budget(cell), len(rows), failed)
+                        shown.setdefault(key, []).append(loss)
+    rows = [[*key[:3], "; ".join(losses), *key[3:]] for key, losses in shown.items()]
+    head = ["data", "backbone", "validation", "losses", "trials asked", "run", "failed"]
+    return markdown_table(head, rows)

@@ -24,6 +24,7 @@ from recbole_dsl.config.run_config import Config
 
 SHIFTED, TWO = "amazon2014-electronic-popularity", "ml-100k-ps"
 SL_CELL = Cell(SHIFTED, MF, SL)
+DATA_KINDS = (IID, POPULARITY)
 
 
 # What is tried -----------------------------------------------------------------------------------
@@ -40,39 +41,75 @@ def test_a_longer_budget_keeps_the_trials_of_a_shorter_one():
 
 def test_budgets_are_equal_and_all_losses_try_the_same_rates_and_temperatures():
     for name in DATA:
-        trials = {loss: plan.trial_jobs(Runs(), Cell(name, MF, loss)) for loss in LOSSES}
+        trials = {loss: every_trial(Cell(name, MF, loss)) for loss in LOSSES}
         assert {len(found) for found in trials.values()} == {plan.TRIALS}
         assert {len({plan.key_of(job) for job in found}) for found in trials.values()} == {12}
         assert {(job["seed"], job["epochs"]) for found in trials.values() for job in found} == {
             (plan.TRIAL_SEED, plan.EPOCHS)
         }
         pairs = {loss: [_rate_and_tau(job) for job in found] for loss, found in trials.items()}
-        assert all(found == pairs[SL] for found in pairs.values())
+        for found in pairs.values():
+            assert np.allclose(found, pairs[SL], rtol=1e-3)  # four digits are kept, Talos' of half
     assert plan.TRIAL_SEED not in plan.SEEDS
+
+
+def every_trial(cell, selection=IID, best=3):
+    """The twelve trials of a cell of MF, where the trial of a number is the first round's best."""
+    runs = Runs()
+    for job in plan.first_jobs(runs, cell._replace(loss=SL) if plan.shares_first(cell) else cell):
+        quality = {"best_epoch": 1, "ndcg@20": 0.1 + 0.1 * (job["trial"] == best)}
+        runs.add(trial_row(job, {IID: quality, POPULARITY: quality}))
+    for job in plan.second_jobs(runs, cell, selection):
+        runs.add(trial_row(job))
+    return plan.trials(runs, cell, selection)
 
 
 def _rate_and_tau(job):
     settings, loss = job["settings"], job["loss"]
     tau = settings["tau_neg"] if loss == plan.BSL else settings["tau"]
-    return settings["learning_rate"], round(2 * tau if loss == plan.TALOS else tau, 3)
+    return settings["learning_rate"], 2 * tau if loss == plan.TALOS else tau
+
+
+def test_the_first_round_is_without_a_losses_own_options_and_the_second_one_near_its_best():
+    for loss in (*LOSSES, *plan.FORMS):
+        rows = every_trial(Cell("ml-100k-rs", MF, loss))
+        assert [row["trial"] for row in rows] == list(range(12))
+        assert [row["selection"] for row in rows] == [None] * 6 + [IID] * 6
+        best, later = rows[3]["settings"], [row["settings"] for row in rows[6:]]
+        names = {"learning_rate": 2, "tau": 1.3, "tau_neg": 1.3}
+        for name in names.keys() & best.keys():
+            ratios = [settings[name] / best[name] for settings in later]
+            assert all(1 / names[name] <= r * 1.001 and r <= 1.001 * names[name] for r in ratios)
+            assert max(ratios) > 1 > min(ratios)
+        assert all(settings.keys() == best.keys() for settings in later)
+        if loss.startswith(DSL):
+            first = [row["settings"] for row in rows[:6]]
+            assert all(row["alpha"] == row["beta"] == row["gamma"] == 0 for row in first)
+        if loss == plan.BSL:
+            assert all(row["settings"]["tau_pos"] == row["settings"]["tau_neg"] for row in rows[:6])
+            assert not any(found["tau_pos"] == found["tau_neg"] for found in later)
+
+
+BEST = {"learning_rate": 0.02, "tau": 0.1, "effective_share": 0.5}
 
 
 def test_the_ablations_are_dsls_own_trials_with_a_branch_off():
     off = {KAPPA: {"gamma": 0.0}, TEMPERATURE: {"alpha": 0.0, "beta": 0.0}}
     for point in plan.points(64):
-        settings = plan.settings_of(DSL, point)
+        settings = plan.settings_of(DSL, point, BEST)
         for loss, changed in off.items():
-            assert plan.settings_of(loss, point) == {**settings, **changed}
+            assert plan.settings_of(loss, point, BEST) == {**settings, **changed}
 
 
 def test_forms_are_dsls_own_trials_with_something_changed():
     changed = {form: set() for form in plan.FORMS}
     for point in plan.points(64):
-        settings = plan.settings_of(DSL, point)
+        settings = plan.settings_of(DSL, point, BEST)
         for form in plan.FORMS:
-            found = plan.settings_of(form, point)
+            found = plan.settings_of(form, point, BEST)
             changed[form] |= set(found) - set(settings)
-            assert settings == {key: found[key] for key in settings}
+            same = settings.keys() - {"tau"} if form in (plan.SHARE, plan.GAP) else settings.keys()
+            assert {key: settings[key] for key in same} == {key: found[key] for key in same}
     assert list(changed.values()) == [
         {"positive_factor"}, {"base_tau", "effective_share"}, {"hardness"}, {"intensity"},
         {"centre"}, {"base_tau"},
@@ -80,13 +117,13 @@ def test_forms_are_dsls_own_trials_with_something_changed():
 
 
 def test_forms_have_no_final_runs_but_the_one_that_is_tested():
-    assert all(step.selection is None for step in plan.steps(["e"]))
-    tested = [step.cell.loss for step in plan.steps(["f"]) if step.selection is not None]
+    assert all(step.stage != "final" for step in plan.steps(["e"]))
+    tested = [step.cell.loss for step in plan.steps(["f"]) if step.stage == "final"]
     assert set(tested) == {plan.TESTED_FORM}
 
 
 def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
-    found = [plan.settings_of(DSL, point) for point in plan.points(64)]
+    found = [plan.settings_of(DSL, point, BEST) for point in plan.points(64)]
     for name, (off, low, high) in (
         ("alpha", plan.ALPHA), ("beta", plan.BETA), ("gamma", plan.GAMMA),
     ):  # fmt: skip
@@ -98,7 +135,7 @@ def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
 
 @pytest.mark.parametrize("loss", [*LOSSES, *plan.FORMS])
 def test_a_run_takes_the_settings(loss):
-    job = plan.trial_jobs(Runs(), Cell("ml-100k-rs", MF, loss))[2]
+    job = every_trial(Cell("ml-100k-rs", MF, loss))[8]
     values = {**training._values(job, "data"), "data_path": "dataset"}
     config = Config(Cell("ml-100k", MF, loss).model, "ml-100k", config_dict=values)
     assert config.warnings == []
@@ -150,13 +187,16 @@ def final_row(job, store, users=200):
     return row
 
 
-def fill(runs, store, cells):
+def fill(runs, store, cells, final=True):
     """Trials and final runs of cells."""
     for cell in cells:
-        for job in plan.trial_jobs(runs, cell):
-            runs.add(trial_row(job))
+        if not plan.shares_first(cell):
+            for job in plan.first_jobs(runs, cell):
+                runs.add(trial_row(job))
         for selection in (IID, POPULARITY):
-            for job in plan.final_jobs(runs, cell, selection):
+            for job in plan.second_jobs(runs, cell, selection):
+                runs.add(trial_row(job))
+            for job in plan.final_jobs(runs, cell, selection) if final else ():
                 runs.add(final_row(job, store))
     return runs
 
@@ -173,20 +213,33 @@ def runs(store):
     return fill(Runs(), store, cells)
 
 
-def test_the_most_important_runs_come_first_and_final_runs_wait_for_all_trials():
+def test_the_most_important_runs_come_first_and_wait_for_what_they_depend_on():
     runs, taken = Runs(), set()
-    for number in range(12):
+
+    def take(stage, loss, number, selection=POPULARITY):
         job = plan.next_job(runs, plan.PARTS, taken)
-        assert (job["stage"], job["loss"], job["trial"]) == ("trial", SL, number)
-        if number < 11:
-            runs.add(trial_row(job))
+        found = (job["stage"], job["dataset"], job["loss"], job["trial"], job["selection"])
+        assert found == (stage, SHIFTED, loss, number, selection)
         taken.add(plan.key_of(job))
-    waiting = plan.next_job(runs, plan.PARTS, taken)  # a trial of SL is still under way
-    assert (waiting["stage"], waiting["loss"], waiting["trial"]) == ("trial", DSL, 0)
-    runs.add(trial_row(plan.trial_jobs(runs, SL_CELL)[11]))
-    job = plan.next_job(runs, plan.PARTS, taken)
-    assert (job["stage"], job["trial"], job["seed"]) == ("final", 7, 2021)
-    assert job["epochs"] == 18 and job["settings"] == plan.trial_jobs(runs, SL_CELL)[7]["settings"]
+        return job
+
+    first = [take("trial", SL, number, None) for number in range(6)]
+    for job in first[:5]:
+        runs.add(trial_row(job))
+    # The last one is under way, and what else is there of SL and DSL depends on it.
+    waiting = plan.next_job(runs, plan.PARTS, taken)
+    assert (waiting["dataset"], waiting["loss"], waiting["trial"]) == (
+        "amazon2014-cd-popularity", SL, 0,
+    )  # fmt: skip
+    runs.add(trial_row(first[5]))
+    for number in range(6, 12):
+        runs.add(trial_row(take("trial", SL, number)))
+    job = take("final", SL, 7)
+    assert job["seed"] == 2021 and job["epochs"] == 18
+    assert job["settings"] == plan.chosen(runs, SL_CELL, POPULARITY)["settings"]
+    for _ in range(4):
+        take("final", SL, 7)
+    take("trial", DSL, 6)
     assert plan.next_job(runs, plan.PARTS, taken, (TWO,))["dataset"] == TWO
 
 
@@ -194,15 +247,16 @@ def test_parts_are_those_of_the_study_in_their_order():
     steps = list(plan.steps())
     assert [step.part for step in steps] == sorted(step.part for step in steps)
     of_a = [step for step in steps if step.part == "a"]
-    assert [step.cell.loss for step in of_a if step.selection is None] == (
-        [SL, DSL] * 4 + [KAPPA, TEMPERATURE] * 4 + [plan.BSL, plan.TALOS] * 4
-    )
-    unaware = of_a[-12:]  # as many as losses and ready shifted sets
+    of_shift = [s.cell.loss for s in of_a if (s.stage, s.selection) == ("second", POPULARITY)]
+    assert of_shift == [SL, DSL] * 4 + [KAPPA, TEMPERATURE] * 4 + [plan.BSL, plan.TALOS] * 4
+    first = [step.cell.loss for step in of_a if step.stage == "first"]
+    assert first == [SL] * 4 + [plan.TALOS] * 4  # the others share SL's
+    unaware = of_a[-24:]  # two stages for as many as losses and ready shifted sets
     assert {(s.cell.dataset, s.cell.loss) for s in unaware} == {
         (name, loss) for name in (SHIFTED, "amazon2014-cd-popularity") for loss in LOSSES[:6]
     }
     assert {s.selection for s in unaware} == {IID}
-    assert all(s.selection != IID or s.cell.dataset.endswith("-ps") for s in of_a[:-12])
+    assert all(s.selection != IID or s.cell.dataset.endswith("-ps") for s in of_a[:-24])
     graphs = {(step.cell.backbone, step.cell.loss) for step in steps if step.part == "c"}
     assert graphs == {(b, loss) for b in (plan.LIGHTGCN, plan.XSIMGCL) for loss in (SL, DSL)}
     assert {step.cell.loss for step in steps if step.part == "d"} == {plan.PSL, plan.SLATK}
@@ -216,16 +270,35 @@ def test_each_selection_has_its_own_trial_and_epoch_and_equal_choices_share_thei
     assert [(job["trial"], job["epochs"]) for job in found[POPULARITY]] == [(7, 18)] * 5
     assert [job["seed"] for job in found[IID]] == list(plan.SEEDS)
     same = Runs()
-    for job in plan.trial_jobs(same, SL_CELL):
+    for job in plan.first_jobs(same, SL_CELL):
         both = {kind: {"best_epoch": 4, "ndcg@20": -job["trial"]} for kind in (IID, POPULARITY)}
         same.add(trial_row(job, both))
+    for kind in (IID, POPULARITY):
+        assert plan.final_jobs(same, SL_CELL, kind) == []  # the second round has not run
+        for job in plan.second_jobs(same, SL_CELL, kind):
+            same.add(trial_row(job, {k: {"best_epoch": 4, "ndcg@20": -9} for k in DATA_KINDS}))
     first, second = (plan.final_jobs(same, SL_CELL, kind) for kind in (IID, POPULARITY))
     assert first == second and first[0]["trial"] == 0
 
 
+def test_a_selection_does_not_see_the_other_ones_second_round():
+    runs = Runs()
+    for job in plan.first_jobs(runs, SL_CELL):
+        runs.add(trial_row(job))
+    for job in plan.second_jobs(runs, SL_CELL, POPULARITY):
+        runs.add(trial_row(job, {kind: {"best_epoch": 4, "ndcg@20": 0.9} for kind in DATA_KINDS}))
+    assert plan.chosen(runs, SL_CELL, IID) is None
+    for job in plan.second_jobs(runs, SL_CELL, IID):
+        runs.add(trial_row(job))
+    assert plan.chosen(runs, SL_CELL, IID)["trial"] == 3
+    assert plan.chosen(runs, SL_CELL, POPULARITY)["valid"][POPULARITY]["ndcg@20"] == 0.9
+
+
 def test_a_trial_that_failed_counts_and_is_not_chosen():
     runs = Runs()
-    for job in plan.trial_jobs(runs, SL_CELL):
+    for job in plan.first_jobs(runs, SL_CELL):
+        runs.add(trial_row(job))
+    for job in plan.second_jobs(runs, SL_CELL, POPULARITY):
         row = trial_row(job)
         if job["trial"] == 7:
             del row["valid"]
@@ -234,21 +307,34 @@ def test_a_trial_that_failed_counts_and_is_not_chosen():
     assert plan.chosen(runs, SL_CELL, POPULARITY)["trial"] in (6, 8)
 
 
+def test_a_loss_that_is_sl_without_its_options_may_end_as_sl():
+    runs = fill(Runs(), Path("/nowhere"), [SL_CELL], final=False)
+    cell = Cell(SHIFTED, MF, DSL)
+    assert plan.first_jobs(runs, SL_CELL)[3]["settings"].items() <= plan.trials(
+        runs, cell)[3]["settings"].items()  # fmt: skip
+    for job in plan.second_jobs(runs, cell, POPULARITY):
+        runs.add(trial_row(job, {kind: {"best_epoch": 4, "ndcg@20": 0.0} for kind in DATA_KINDS}))
+    best = plan.chosen(runs, cell, POPULARITY)
+    assert best["trial"] == 5 and best["settings"]["gamma"] == best["settings"]["beta"] == 0
+    jobs = plan.final_jobs(runs, cell, POPULARITY)
+    assert {job["loss"] for job in jobs} == {DSL} and jobs[0]["settings"] == best["settings"]
+
+
 def test_a_test_metric_changes_no_choice(runs, store):
     before = {cell: plan.chosen(runs, cell, POPULARITY)["trial"] for cell in runs.cells}
     for row in runs.by_key.values():
         assert ("tests" in row) == (row["stage"] == "final")
         if row["stage"] == "final":
             row["tests"] = {test: {"ndcg@20": 0.9} for test in row["tests"]}
-    more = final_row({**plan.trial_jobs(runs, SL_CELL)[0], "stage": "final", "seed": 9}, store)
+    more = final_row({**plan.first_jobs(runs, SL_CELL)[0], "stage": "final", "seed": 9}, store)
     runs.add(more)
     assert {c: plan.chosen(runs, c, POPULARITY)["trial"] for c in runs.cells} == before
 
 
 def test_graph_backbones_wait_for_mf(runs):
     cell = Cell(SHIFTED, plan.LIGHTGCN, DSL)
-    assert plan.trial_jobs(Runs(), cell) == []
-    jobs = plan.trial_jobs(runs, cell)
+    assert plan.first_jobs(Runs(), cell) == []
+    jobs = plan.first_jobs(runs, cell)
     choice = plan.chosen(runs, cell._replace(backbone=MF), POPULARITY)["settings"]
     assert len(jobs) == plan.TRIALS_AROUND and plan.budget(cell) == 6
     assert jobs[0]["settings"] == plan.settings_around(choice, plan.points(1)[0])
@@ -318,7 +404,7 @@ def test_forms_are_compared_on_validation(runs, store, monkeypatch):
         row.pop("tests", None)
     table = tables.forms_table(tables.Study(runs, store))
     assert [line for line in table if TWO in line] == [
-        f"| {TWO} | i.i.d. | 0.1000 | +10.0 % |  |  |  |  |  |",
+        f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |  |  |  |  |  |",
         f"| {TWO} | popularity | 0.0600 | -10.0 % |  |  |  |  |  |",
     ]
 
@@ -344,8 +430,8 @@ def test_the_page_is_written_from_any_store(filled, runs, store, monkeypatch):
         pictures, "save_svg", lambda figure, path, height: path.write_text("<svg/>")
     )
     if filled != "some":
-        jobs = plan.trial_jobs(Runs(), SL_CELL)
-        runs = Runs(map(trial_row, jobs[: {"nothing": 0, "a trial": 1, "trials": 12}[filled]]))
+        jobs = plan.first_jobs(Runs(), SL_CELL)
+        runs = Runs(map(trial_row, jobs[: {"nothing": 0, "a trial": 1, "trials": 6}[filled]]))
     page = store.with_suffix(".md")
     page.write_text("# By hand\n")
     for _ in range(2):
@@ -387,14 +473,14 @@ def test_only_what_is_missing_runs_and_a_failed_run_has_no_line(store, monkeypat
 
     monkeypatch.setattr(dsl_study, "run_alone", run_alone)
     monkeypatch.setattr(dsl_study, "prepare", lambda name, data: None)
-    monkeypatch.setattr(plan, "steps", lambda parts: [plan.Step("a", SL_CELL, None)])
+    monkeypatch.setattr(plan, "steps", lambda parts: [plan.Step("a", SL_CELL, "first")])
     dsl_study.run_missing("data", ["a"], 1, None, store)
     kept = [json.loads(line)["trial"] for line in store.read_text().splitlines()]
-    assert asked == list(range(12)) and kept == [0, *range(2, 12)]
+    assert asked == list(range(6)) and kept == [0, *range(2, 6)]
     dsl_study.run_missing("data", ["a"], 2, 0, store)
-    assert len(asked) == 12  # no minute is left
+    assert len(asked) == 6  # no minute is left
     dsl_study.run_missing("data", ["a"], 2, 5, store)
-    assert asked[12:] == [1]
+    assert asked[6:] == [1]
     said = capsys.readouterr()
     assert "failed" in said.err and f"trial, {SHIFTED}, MF, SL, trial 3, iid 0.1000" in said.out
 
@@ -474,9 +560,9 @@ def test_a_shifted_split_is_made_of_all_rows_and_its_trials_of_the_training_rows
     assert sorted(trials) == sorted(lines_of("shop-ps", "train"))
 
 
-def one_trial(name="shop", epochs=6, loss=DSL):
+def one_trial(name="shop", epochs=6, loss=DSL, number=9):
     """The line of a trial, without its seconds."""
-    job = {**plan.trial_jobs(Runs(), Cell(SHIFTED, MF, loss))[4], "dataset": name}
+    job = {**every_trial(Cell(SHIFTED, MF, loss))[number], "dataset": name}
     study_data.prepare(name, "dataset")
     found = training.trial({**job, "epochs": epochs}, "dataset")
     return {key: value for key, value in found.items() if key != "epoch_seconds"}
@@ -497,6 +583,12 @@ def test_no_trial_reads_a_test_row(shop):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loss", [DSL, plan.BSL, plan.FACTOR, plan.HARDNESS, plan.CENTRE])
+def test_the_shared_first_round_is_sls(loss, shop):
+    assert one_trial(loss=loss, number=2, epochs=3) == one_trial(loss=SL, number=2, epochs=3)
+
+
+@pytest.mark.slow
 def test_a_trial_has_both_validations_of_every_epoch_and_the_best_of_each(shop, monkeypatch):
     found = one_trial(epochs=40)
     lengths = {len(curve) for curve in found["curves"].values()}
@@ -514,8 +606,8 @@ def test_a_trial_has_both_validations_of_every_epoch_and_the_best_of_each(shop, 
 def test_the_iid_validation_of_a_trial_is_that_of_a_run(shop):
     import recbole_dsl
 
-    found = one_trial(epochs=4, loss=SL)
-    job = plan.trial_jobs(Runs(), SL_CELL)[4]
+    found = one_trial(epochs=4, loss=SL, number=4)
+    job = plan.first_jobs(Runs(), SL_CELL)[4]
     values = {
         **training._values({**job, "dataset": "shop", "epochs": 4}, "dataset"),
         "benchmark_filename": study_data.SELECTION_PARTS, "mask_at_test": "train",
@@ -532,7 +624,7 @@ def test_the_iid_validation_of_a_trial_is_that_of_a_run(shop):
 @pytest.mark.parametrize("name", ["shop", "shop-ps"])
 def test_a_final_run_trains_on_all_training_rows_and_keeps_what_each_user_got(name, shop):
     study_data.prepare(name, "dataset")
-    job = plan.trial_jobs(Runs(), SL_CELL)[4]
+    job = plan.first_jobs(Runs(), SL_CELL)[4]
     job = {**job, "stage": "final", "dataset": name, "epochs": 3, "seed": 2021}
     found = training.final(job, "dataset", "users.npz")
     assert tuple(found["tests"]) == tuple(found["users"]) == DATA[name].tests
