@@ -641,7 +641,7 @@ def test_a_final_run_trains_on_all_training_rows_and_keeps_what_each_user_got(na
 def test_the_command_runs_a_process_and_keeps_its_answer(tmp_path, monkeypatch):
     """In a process of its own, with the study's real data sets: ml-100k comes with RecBole."""
     study_data.prepare(TWO, tmp_path)
-    job = plan.trial_jobs(Runs(), Cell(TWO, MF, SL))[0]
+    job = plan.first_jobs(Runs(), Cell(TWO, MF, SL))[0]
     row = dsl_study.run_alone({**job, "epochs": 1}, tmp_path, tmp_path / "dsl_study.jsonl")
     assert row["valid"][IID]["ndcg@20"] > row["valid"][POPULARITY]["ndcg@20"] > 0
     final = {**job, "stage": "final", "seed": 2021, "epochs": 1}
