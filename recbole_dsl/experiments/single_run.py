@@ -54,7 +54,8 @@ def run(
     """Train a model, choose its best epoch on validation, test that one.
 
     Args:
-        model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``.
+        model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``; see
+            :func:`recbole_dsl.models.resolve.resolve_model`.
         dataset: name of a dataset of atomic files.
         config_file_list: paths of YAML files, later ones win.
         config_dict: settings as a dict, over the files.
