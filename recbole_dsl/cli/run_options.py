@@ -24,6 +24,7 @@ CONFIG_FILES = Option(
     "config_files",
     "YAML files of settings, separated by blanks; later ones win",
     value='"A.yaml B.yaml"',
+    aliases=("config_file_list",),
     read=as_files,
 )
 ANY_SETTING = Option(
