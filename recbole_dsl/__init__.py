@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from recbole_dsl.experiments.load_checkpoint import load
     from recbole_dsl.experiments.single_run import run
     from recbole_dsl.experiments.tuning import tune
+    from recbole_dsl.models.registry import register_backbone, register_loss
     from recbole_dsl.serving.recommender import load_recommender
 
-__all__ = ["__version__", "load", "load_recommender", "run", "tune"]
+__all__ = [
+    "__version__",
+    "load",
+    "load_recommender",
+    "register_backbone",
+    "register_loss",
+    "run",
+    "tune",
+]
 
 _MODULES = {
     "load": "recbole_dsl.experiments.load_checkpoint",
     "load_recommender": "recbole_dsl.serving.recommender",
+    "register_backbone": "recbole_dsl.models.registry",
+    "register_loss": "recbole_dsl.models.registry",
     "run": "recbole_dsl.experiments.single_run",
     "tune": "recbole_dsl.experiments.tuning",
 }

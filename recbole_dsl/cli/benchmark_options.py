@@ -66,6 +66,7 @@ OPTIONS = (
         "or labels of --models_file (default: all of --models_file)",
         "A,B,...",
         short="m",
+        aliases=("model_list",),
         read=as_names,
     ),
     Option("models_file", "YAML file with a section of settings for each label, as above", "FILE"),
@@ -77,6 +78,7 @@ OPTIONS = (
         "config_files",
         "YAML files of settings for all models, separated by blanks; later ones win",
         '"A.yaml B.yaml"',
+        aliases=("config_file_list",),
         read=as_files,
     ),
     Option(

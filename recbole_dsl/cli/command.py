@@ -141,6 +141,8 @@ def _entry(option: Option) -> str:
     short = f"-{option.short}, " if option.short else ""
     flag = f"  {short}--{option.name}" + (f"={option.value}" if option.value else "")
     meaning = option.meaning + (f" (default: {option.default})" if option.default else "")
+    if option.aliases:
+        meaning += f"; also --{', --'.join(option.aliases)}"
     lines = _filled(meaning, " " * _COLUMN).splitlines()
     if len(flag) <= _COLUMN - 2:
         lines[0] = flag.ljust(_COLUMN) + lines[0].lstrip()

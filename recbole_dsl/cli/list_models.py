@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recbole_dsl.cli.command import WIDTH, Command
@@ -11,15 +11,19 @@ from recbole_dsl.common.property_files import properties_dir
 
 
 def describe() -> str:
-    """Losses and backbones with paper and property file, and RecBole's models."""
-    from recbole_dsl.models.registry import BACKBONES, LOSSES
+    """Losses and backbones with paper and property file, and RecBole's models.
+
+    Those of other packages are imported, to be described; one that cannot be is a line that says
+    why.
+    """
+    from recbole_dsl.models.registry import BACKBONES, LOSSES, of_other_packages
     from recbole_dsl.models.resolve import host_models
 
     names = "  ".join(sorted(host_models("general_recommender")))
     return "\n".join(
         [
             "Models: <Backbone>_<Loss>, any backbone with any loss, such as LightGCN_DSL;",
-            "        <Backbone>_<module>:<Class> with a loss of your own (README, Add a loss).",
+            "        <module>:<Class> in place of either is your own (README, Add a loss).",
             "",
             "Losses:",
             *_entries("loss", LOSSES),
@@ -29,6 +33,8 @@ def describe() -> str:
             "",
             f"The files are in {properties_dir()}.",
             "",
+            *_of_others("Losses", of_other_packages("loss")),
+            *_of_others("Backbones", of_other_packages("backbone")),
             "RecBole's general models; its context-aware, sequential and knowledge-aware models",
             "can be run too:",
             textwrap.fill(names, WIDTH, initial_indent="  ", subsequent_indent="  "),
@@ -38,10 +44,38 @@ def describe() -> str:
 
 def _entries(folder: str, table: Mapping[str, Any]) -> Iterator[str]:
     for name, item in table.items():
-        first_line = (sys.modules[item.__module__].__doc__ or "").splitlines()[0]
-        summary = first_line.split(": ", 1)[1].rstrip(".")
-        yield f"  {name:<12}{summary}"
-        yield f"  {'':<12}{item.paper}; properties/{folder}/{name}.yaml"
+        yield _line(name, _summary(item))
+        yield _line("", f"{item.paper}; properties/{folder}/{name}.yaml")
+
+
+def _of_others(title: str, found: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Registered ones and those of installed packages: name -> :class:`Part`, or why there is none.
+
+    Nothing where there are none.
+    """
+    if not found:
+        return
+    yield f"{title} of other packages:"
+    for name, part in found:
+        if isinstance(part, str):
+            yield _line(name, part)
+            continue
+        paper = getattr(part.cls, "paper", None)
+        yield _line(name, _summary(part.cls))
+        yield _line("", "; ".join(filter(None, [part.origin, paper])))
+        yield _line("", "no property file" if part.properties is None else str(part.properties))
+    yield ""
+
+
+def _summary(item: type) -> str:
+    """What a class is, from the first line of its module or of its own text."""
+    lines = (sys.modules[item.__module__].__doc__ or item.__doc__ or "").splitlines()
+    before, colon, after = (lines[0] if lines else "").partition(": ")
+    return (after if colon else before).rstrip(".")
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<12}{text}".rstrip()
 
 
 def _work(given: Arguments) -> int:

@@ -30,8 +30,13 @@ def as_list(name: str, text: str) -> Any:
 
 
 def as_files(name: str, text: str) -> list[str]:
-    """Paths separated by blanks."""
-    return text.split()
+    """Paths separated by blanks, or a list of them, as RecBole's functions take it."""
+    if text.lstrip()[:1] != "[":
+        return text.split()
+    found = property_files.parse_value(name, text)
+    if not isinstance(found, list) or not all(isinstance(path, str) for path in found):
+        raise UsageError(f"--{name} must be paths, got {text!r}")
+    return found
 
 
 def as_switch(name: str, text: str) -> bool:
@@ -75,6 +80,7 @@ class Option(NamedTuple):
         default: its value where it is not given, as it would be written on the command line. None:
             the option is then left out of what :func:`parse` returns.
         short: a letter, for ``-m VALUE``.
+        aliases: other names for it, those of RecBole's scripts and functions.
         read: (name, text) -> value; raises UsageError.
     """
 
@@ -83,6 +89,7 @@ class Option(NamedTuple):
     value: str = ""
     default: str | None = None
     short: str = ""
+    aliases: tuple[str, ...] = ()
     read: Callable[[str, str], Any] = as_text
 
 
@@ -133,9 +140,11 @@ def parse(
     parser = _Parser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in table.values():
         flags = [f"-{option.short}"] if option.short else []
-        parser.add_argument(*flags, f"--{option.name}", dest=option.name, action=_Once)
+        flags += [f"--{name}" for name in (*option.aliases, option.name)]  # messages name the last
+        parser.add_argument(*flags, dest=option.name, action=_Once)
     try:
-        found, rest = parser.parse_known_args(_joined(words, table, settings))
+        by_flag = {alias: option for option in table.values() for alias in option.aliases}
+        found, rest = parser.parse_known_args(_joined(words, {**table, **by_flag}, settings))
     except argparse.ArgumentError as error:  # there is no other: each option has one value
         flag = str(error.argument_name).rpartition("/")[2]
         raise UsageError(f"{flag} needs a value: {flag}=VALUE") from error

@@ -7,8 +7,9 @@ _DEFAULTS = {"model": "LightGCN_DSL", "dataset": "ml-100k"}
 MODEL = Option(
     "model",
     "<Backbone>_<Loss> such as LightGCN_DSL, a model of RecBole such as LightGCN or EASE, "
-    "package.module:Class for a model of your own, or <Backbone>_<package.module:Class> for a "
-    f"loss of your own (default: {_DEFAULTS['model']}, unless --config_files are given)",
+    "or package.module:Class for a model of your own; in a <Backbone>_<Loss> either may be a "
+    "package.module:Class, such as tower:Tower_SL or MF_hinge:HingeLoss (default: "
+    f"{_DEFAULTS['model']}, unless --config_files are given)",
     value="NAME",
     short="m",
 )
@@ -23,6 +24,7 @@ CONFIG_FILES = Option(
     "config_files",
     "YAML files of settings, separated by blanks; later ones win",
     value='"A.yaml B.yaml"',
+    aliases=("config_file_list",),
     read=as_files,
 )
 ANY_SETTING = Option(

@@ -20,12 +20,13 @@ from recbole_dsl.common.errors import UsageError
 if TYPE_CHECKING:
     from recbole_dsl.config.settings_table import Setting
 
-# The layers in the order in which they win, by how their names begin; "" is any other: the file of
-# a loss of the user's own.
+# The layers in the order in which they win, by how their names begin; "backbone " and "loss " are
+# the signature and the file of one that is not this package's, "" is any other.
 _LAYERS = (
     "RecBole overall.yaml", "properties/overall.yaml", "RecBole model/",
     "RecBole dataset/sample.yaml", "RecBole dataset/", "RecBole quick_start_config/", "model name",
-    "properties/pair.yaml", "properties/backbone/", "properties/loss/", "", "properties/model/",
+    "properties/pair.yaml", "properties/backbone/", "backbone ", "backbone file ",
+    "properties/loss/", "loss ", "loss file ", "", "properties/model/",
     "properties/dataset/", "config file ", "config dict", "command line",
 )  # fmt: skip
 _TITLES = ("  setting", "value", "type", "meaning")

@@ -21,6 +21,7 @@ _OWN = (
         "trials",
         "trials in all, those of earlier calls included (default: 20; with grid, all points)",
         "N",
+        aliases=("max_evals",),
         read=as_value,
     ),
     Option("sampler", "how settings are chosen: tpe, random or grid", "NAME", "tpe"),

@@ -125,7 +125,7 @@ def check_pair(values: Mapping[str, Any], spec: Model) -> None:
         )
     try:
         check_pair_settings({**values, "model": spec.name})
-    except KeyError as error:  # a loss of the user's own whose YAML lacks an option
+    except KeyError as error:  # a class of the user's own whose YAML lacks an option
         raise UsageError(f"{spec.name}: {error.args[0]}") from error
 
 

@@ -7,6 +7,8 @@ import recbole
 
 from recbole_dsl.common.property_files import SEARCH, properties_dir, read_yaml
 from recbole_dsl.config.layers import Layers
+from recbole_dsl.models.own_classes import signature_defaults
+from recbole_dsl.models.plugins import OURS, Part
 from recbole_dsl.models.resolve import Model
 
 RECBOLE_PROPERTIES = Path(recbole.__file__).resolve().parent / "properties"
@@ -42,13 +44,19 @@ class PropertyLayers(Layers):
         if spec.is_pair:
             self.add("model name", {"backbone": spec.backbone, "loss": spec.loss})
             self._add_ours("pair.yaml")
-            self._add_ours(f"backbone/{spec.backbone}.yaml")
-            if spec.loss_yaml:
-                self._add_file(str(spec.loss_yaml), spec.loss_yaml)
-            else:
-                self._add_ours(f"loss/{spec.loss}.yaml")
+            for part in spec.parts:
+                self._add_part(part)
         self._add_ours(f"model/{spec.name}.yaml")
         self._add_ours(f"dataset/{dataset}.yaml")
+
+    def _add_part(self, part: Part) -> None:
+        """The settings of a backbone or a loss; of one that is not ours, its signature's too."""
+        if part.origin == OURS:
+            self._add_ours(f"{part.kind}/{part.name}.yaml")
+            return
+        self.add(f"{part.kind} {part.shown}, signature", signature_defaults(part.cls))
+        if part.properties is not None:
+            self._add_file(f"{part.kind} file {part.properties}", part.properties)
 
     def _add_ours(self, name: str) -> None:
         self._add_file(f"properties/{name}", properties_dir() / name)

@@ -47,6 +47,8 @@ class Config(RecBoleConfig):
         arguments: (key, text) pairs from the command line, read as YAML.
         shared: settings of the command line that several models are given at once: as config_dict,
             but those that belong to another model alone are ignored, with a warning.
+        of_script: whether the arguments are those of a script, which may have flags of its own:
+            what is no setting of the model is ignored, with a warning.
 
     Attributes:
         spec: the model that the name stands for.
@@ -80,9 +82,11 @@ class Config(RecBoleConfig):
         config_dict: Mapping[str, Any] | None = None,
         arguments: Iterable[tuple[str, str]] = (),
         shared: Mapping[str, Any] | None = None,
+        of_script: bool = False,
     ) -> None:
         prepare_recbole()
         self._arguments, self._shared = list(arguments), dict(shared or {})
+        self._of_script = of_script
         self._defaults, self._given = PropertyLayers(), Layers()
         self.warnings = []
         self.search, self.property_paths = self._defaults.search, self._defaults.paths
@@ -175,8 +179,9 @@ class Config(RecBoleConfig):
                 continue
             # One file may serve several models; a value on the command line is meant for this one.
             shared = layer.startswith("config file") or layer == SHARED
+            refused = strict and not (self._of_script and layer == _COMMAND_LINE)
             found = unknown_setting(
-                key, self.spec, known, layer=layer, shared=shared, strict=strict
+                key, self.spec, known, layer=layer, shared=shared, strict=refused
             )
             if found.kept:
                 kept[key] = value

@@ -181,13 +181,12 @@ def _loaders(
     samplers = make_samplers(config, dataset, [train, valid, tests[0]])
     for test in tests[1:]:  # each test set has its own
         samplers += make_samplers(config, dataset, [train, valid, test])[2:]
-    # What is masked: train, and at test validation, but no other test set.
-    masked_at_test = [train] if config["mask_at_test"] == "train" else [train, valid]
     loaders = [
         train_loader(config, dataset, train, samplers[0]),
         eval_loader(config, "valid", valid, samplers[1], [train]),
         *(
-            eval_loader(config, "test", test, sampler, masked_at_test)
+            # What comes before is train and validation, but no other test set.
+            eval_loader(config, "test", test, sampler, [train, valid])
             for test, sampler in zip(tests, samplers[2:], strict=True)
         ),
     ]

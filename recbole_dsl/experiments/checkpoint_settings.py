@@ -15,7 +15,7 @@ from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.property_files import read_yaml
 from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES
 from recbole_dsl.config.run_config import Config
-from recbole_dsl.models.resolve import resolve_model
+from recbole_dsl.models.resolve import imported_for, resolve_model
 
 # Of no meaning for a model that is trained: how the run was made and where its files went.
 _LEFT_OUT = frozenset(
@@ -34,8 +34,8 @@ _PARTS_OF_NAMES = ("dataset", "benchmark_filename", "additional_feat_suffix")
 
 
 def model_of(state: Mapping[str, Any], name: str, model: str | None = None) -> str:
-    """The model of a checkpoint, a name of this package or of RecBole; a class that is to be
-    imported only where the caller names the same.
+    """The model of a checkpoint: of this package or of RecBole, or one that is registered in this
+    process; one whose class is to be imported only where the caller names the same.
 
     Args:
         state: the checkpoint. name: what messages call it.
@@ -46,10 +46,11 @@ def model_of(state: Mapping[str, Any], name: str, model: str | None = None) -> s
     stored: str = state["model"]
     if model is not None and model != stored:
         raise UsageError(f"{name} is of the model {stored}, not of {model}")
-    if ":" in stored and model is None:
+    place = None if model is not None else imported_for(stored)
+    if place is not None:
         raise UsageError(
-            f"{name} is of a class of its own, {stored}: no class is imported because a checkpoint "
-            f"names it; say model={stored!r} if it is yours (--model={stored})"
+            f"{name} is of {place}: no class is imported because a checkpoint names it; say "
+            f"model={stored!r} if it is yours (--model={stored})"
         )
     return stored
 

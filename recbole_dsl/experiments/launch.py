@@ -28,6 +28,8 @@ from recbole_dsl.common.distributed import World, world
 from recbole_dsl.common.errors import NonFiniteLossError, ProcessError, UsageError, WriteError
 from recbole_dsl.common.files import system_words
 from recbole_dsl.config.run_config import Config
+from recbole_dsl.models.plugins import Registered, for_other_processes
+from recbole_dsl.models.registry import register_again
 
 # How long processes of several machines try to reach the store of the first one.
 _STORE_TIMEOUT = timedelta(minutes=10)
@@ -81,6 +83,7 @@ def to_be_launched(config: Config) -> bool:
 
 def _check_several(config: Config) -> None:
     name = config["model"]
+    _registered(config)
     trainer = get_trainer(config["MODEL_TYPE"], name)
     own_loop = trainer.fit is not Trainer.fit or trainer._train_epoch is not Trainer._train_epoch
     if config["save_dataloaders"] or config["dataloaders_save_path"]:
@@ -96,6 +99,11 @@ def _check_several(config: Config) -> None:
                 f"{key} is applied by RecBole to each process's own gradients, before they are "
                 f"averaged: leave it out for {name}, or use --nproc=1"
             )
+
+
+def _registered(config: Config) -> list[Registered]:
+    """What the run's processes have to register before they know its model."""
+    return for_other_processes(config.spec.parts, f"nproc {config['nproc']}")
 
 
 def launch(
@@ -121,7 +129,8 @@ def launch(
     places = [World(offset + rank, size, rank, nproc) for rank in range(nproc)]
     with tempfile.TemporaryDirectory(prefix="recbole_dsl-") as name:
         folder = Path(name)
-        context = spawn(_process, (run, arguments, places, address, folder), nproc, join=False)
+        given = (run, arguments, places, address, folder, _registered(config))
+        context = spawn(_process, given, nproc, join=False)
         # torch logs each process that it ends; the error below says all.
         logging.getLogger(spawn.__module__).setLevel(logging.ERROR)
         try:
@@ -168,10 +177,12 @@ def _process(
     places: Sequence[World],
     address: tuple[str, int],
     folder: Path,
+    registered: Sequence[Registered],
 ) -> None:
     """What each process does: join the others, run, leave result or error in the folder."""
     store = _store(*address, is_master=False, timeout=_STORE_TIMEOUT)
     try:
+        register_again(registered)
         with distributed.joined(places[local_rank], store=store):
             result = run(**arguments)
             if local_rank == 0:

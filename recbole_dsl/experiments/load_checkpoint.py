@@ -49,16 +49,45 @@ def load(
         path: a checkpoint written by :func:`recbole_dsl.run`.
         device: "auto", "cpu" or "cuda:N"; None: "auto".
         model: the model as the run was told it; needed for a class of your own, such as
-            ``package.module:Class``.
+            ``package.module:Class``, and for a name that another package brings.
         settings: settings in place of the checkpoint's, such as ``data_path``.
     Raises:
         UsageError: no checkpoint of ours, or not what was written; a path or class that is not
             named here; data that has changed since; settings with which there is no model.
     """
+    loaded = load_with_data(path, device, model=model, settings=settings)
+    return Loaded(loaded.config, loaded.model, loaded.data.train._dataset)
+
+
+class LoadedWithData(NamedTuple):
+    """What a checkpoint gives back, and the data that it was made with.
+
+    Attributes:
+        config, model: as in :class:`Loaded`.
+        dataset: the filtered dataset, all parts of it.
+        data: the loaders of the parts.
+    """
+
+    config: Config
+    model: torch.nn.Module
+    dataset: Any
+    data: pipeline.SplitData
+
+
+def load_with_data(
+    path: str | os.PathLike[str],
+    device: str | None = None,
+    *,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> LoadedWithData:
+    """As :func:`load`, with the data of all parts."""
     state = checkpoint.read(path)
     name = str(path)
     config = config_of(state, name, model=model, settings=settings, device=device)
-    train = pipeline.split_dataset(config, pipeline.load_dataset(config)).train
+    dataset = pipeline.load_dataset(config)
+    data = pipeline.split_dataset(config, dataset)
+    train = data.train
     if pipeline.fingerprint(train) != state["fingerprint"]:
         raise UsageError(
             f"{path}: the training rows of {state['dataset']!r} are not those it was trained on: "
@@ -68,4 +97,4 @@ def load(
     trained = build_model(config, train._dataset)
     checkpoint.restore(trained, state, name)
     trained.eval()
-    return Loaded(config, trained, train._dataset)
+    return LoadedWithData(config, trained, dataset, data)

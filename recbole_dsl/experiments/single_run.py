@@ -50,11 +50,13 @@ def run(
     after_validation: Callable[[int, float], object] | None = None,
     command: Sequence[str] | None = None,
     resume: bool | str | os.PathLike[str] | None = None,
+    of_script: bool = False,
 ) -> dict[str, Any]:
     """Train a model, choose its best epoch on validation, test that one.
 
     Args:
-        model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``.
+        model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``; see
+            :func:`recbole_dsl.models.resolve.resolve_model`.
         dataset: name of a dataset of atomic files.
         config_file_list: paths of YAML files, later ones win.
         config_dict: settings as a dict, over the files.
@@ -67,6 +69,8 @@ def run(
         command: the words of the command line, with which the log begins; None: it begins with
             model and dataset.
         resume: a stopped run's checkpoint to go on with, or True: the newest in ``checkpoint_dir``.
+        of_script: whether arguments are those of a script, which may have flags of its own: what is
+            no setting is ignored, with a warning.
 
     With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
     ``if __name__ == "__main__":``.
@@ -81,7 +85,7 @@ def run(
     memory.keep_large_blocks()
     given: dict[str, Any] = dict(
         model=model, dataset=dataset, config_file_list=config_file_list, config_dict=config_dict,
-        arguments=list(arguments),
+        arguments=list(arguments), of_script=of_script,
     )  # fmt: skip
     with launch.torchrun_world():
         config = Config(**given)

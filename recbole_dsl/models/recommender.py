@@ -21,6 +21,8 @@ from recbole_dsl.models.registry import backbone_class, loss_class
 from recbole_dsl.models.settings import (
     ALL,
     build_from_settings,
+    check_embeddings,
+    check_has_tables,
     check_memory_of_all,
     check_pair_settings,
     check_sparse,
@@ -57,6 +59,7 @@ class PairRecommender(GeneralRecommender):
         backbone, loss = backbone_class(config["backbone"]), loss_class(config["loss"])
         self.backbone: Any = build_from_settings(backbone, config, users, items, *size)
         self.loss = build_from_settings(loss, config)
+        check_has_tables(config, self.backbone)
         if self.takes_all:
             check_memory_of_all(config, self.loss, self.n_items)
         self.loss.prepare(TrainingRows(users, items, *size))
@@ -102,7 +105,9 @@ class PairRecommender(GeneralRecommender):
 
         A backbone that ends in half precision under autocast is widened to float32 here.
         """
-        user, item = in_float32(*self.backbone.embed())
+        found = self.backbone.embed()
+        check_embeddings(type(self.backbone).__name__, found, self.n_users, self.n_items)
+        user, item = in_float32(*found)
         return user, item
 
     def embed(self, score: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:

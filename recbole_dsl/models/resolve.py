@@ -1,16 +1,17 @@
 """From a model's name to its class: a ``<Backbone>_<Loss>``, one of RecBole's or a user's own."""
 
 import inspect
-from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from recbole.model.abstract_recommender import AbstractRecommender
 
-from recbole_dsl.common.errors import UsageError, did_you_mean
+from recbole_dsl.common.errors import UsageError, did_you_mean, nearest
 from recbole_dsl.compat.recbole_import import import_module
-from recbole_dsl.losses import RowLoss
+from recbole_dsl.models import registry
+from recbole_dsl.models.own_classes import classes_of, import_own_module
+from recbole_dsl.models.plugins import Part
 from recbole_dsl.models.recommender import PairRecommender
-from recbole_dsl.models.registry import BACKBONES, LOSSES, load_class, pair_names
 
 _RECBOLE_PACKAGES = (
     "general_recommender",
@@ -29,7 +30,7 @@ class Model(NamedTuple):
         model_class: the class, built as ``model_class(config, train_dataset)``.
         backbone, loss: names for the registry, None for a model that is no pair.
         source: "recbole_dsl", "recbole" or "own".
-        loss_yaml: default settings of a user's own loss: the YAML file beside its module.
+        parts: backbone and loss of a pair, in this order; () for a model that is none.
     """
 
     target: str
@@ -38,7 +39,7 @@ class Model(NamedTuple):
     backbone: str | None = None
     loss: str | None = None
     source: str = "recbole_dsl"
-    loss_yaml: Path | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def is_pair(self) -> bool:
@@ -64,30 +65,72 @@ def resolve_model(target: str) -> Model:
     """The model of a name.
 
     Args:
-        target: ``<Backbone>_<Loss>``, the name of a RecBole model, ``package.module:Class`` for
-            a model class of your own, or ``<Backbone>_<package.module:Class>`` for your own loss.
+        target: ``<Backbone>_<Loss>``, the name of a RecBole model, or ``package.module:Class`` for
+            a model class of your own. In a pair, either part may be a ``package.module:Class`` of
+            your own: ``MF_hinge:HingeLoss``, ``tower:Tower_SL``, ``tower:Tower_hinge:HingeLoss``.
     Raises:
         UsageError: no such model; the message names the nearest one.
     """
     target = str(target)
     backbone, _, loss = target.partition("_")
-    if ":" in target:
-        if backbone in BACKBONES:
-            found = load_class(loss, RowLoss)
-            name = f"{backbone}_{found.__name__}"
-            yaml = Path(inspect.getfile(found)).with_suffix(".yaml")
-            return Model(target, name, PairRecommender, backbone, loss, loss_yaml=yaml)
-        found = load_class(target, AbstractRecommender)
-        return Model(target, found.__name__, found, source="own")
-    if backbone in BACKBONES and loss in LOSSES:
-        return Model(target, target, PairRecommender, backbone, loss)
+    if ":" in target and not (loss and registry.is_backbone(backbone)):
+        return _own_class(target)
+    if loss and registry.is_backbone(backbone) and (":" in loss or registry.is_loss(loss)):
+        return _pair(target, registry.backbone_part(backbone), loss)
     hosts = host_models()
     if target in hosts:
         return Model(target, target, hosts[target], source="recbole")
-    if backbone in BACKBONES and loss:
+    pairs = [f"{one}_{two}" for one in registry.backbone_names() for two in registry.loss_names()]
+    if loss and registry.is_backbone(backbone):
         raise UsageError(
-            f"unknown loss {loss!r} in model {target!r} (known: {', '.join(LOSSES)})"
-            f"{did_you_mean(target, pair_names())}"
+            f"unknown loss {loss!r} in model {target!r} (known: "
+            f"{', '.join(registry.loss_names())}){did_you_mean(target, pairs)}"
         )
-    guess = did_you_mean(target, [*pair_names(), *hosts])
+    guess = did_you_mean(target, [*pairs, *hosts])
     raise UsageError(f"unknown model {target!r}{guess} (recbole_dsl list shows all models)")
+
+
+def imported_for(target: str) -> str | None:
+    """What :func:`resolve_model` would import, beside this package and RecBole, in words."""
+    if ":" in target:
+        return f"a class of its own, {target}"
+    backbone, _, loss = target.partition("_")
+    place = registry.not_imported(backbone, loss)
+    return None if place is None else f"{target}, which is in {place}"
+
+
+def _pair(target: str, backbone: Part, loss: str) -> Model:
+    found = registry.loss_part(loss)
+    name = f"{backbone.shown}_{found.shown}"
+    parts = (backbone, found)
+    return Model(target, name, PairRecommender, backbone.name, found.name, parts=parts)
+
+
+def _own_class(target: str) -> Model:
+    """The model of ``module:Class`` or ``module:Backbone_<Loss>``."""
+    module = import_own_module(target)
+    module_name, _, rest = target.partition(":")
+    models = classes_of(module, AbstractRecommender)
+    if rest in models:
+        return Model(target, models[rest].__name__, models[rest], source="own")
+    backbones = {
+        name: cls
+        for name, cls in classes_of(module, torch.nn.Module).items()
+        if not issubclass(cls, AbstractRecommender)
+    }
+    fitting = [name for name in backbones if rest.startswith(f"{name}_")]
+    if fitting:
+        name = max(fitting, key=len)
+        part = registry.own_backbone(f"{module_name}:{name}", backbones[name])
+        return _pair(target, part, rest[len(name) + 1 :])
+    if rest in backbones:
+        raise UsageError(f"{target!r} is a backbone, and a model has a loss too: {target}_DSL")
+    wanted = rest.rpartition("_")[0]
+    if wanted and (guess := nearest(wanted, backbones)):
+        raise UsageError(
+            f"{target!r}: {module_name} has no backbone {wanted!r}; did you mean {guess}?"
+        )
+    raise UsageError(
+        f"{target!r}: {module_name} has no {AbstractRecommender.__name__} {rest!r}"
+        f"{did_you_mean(rest, models)}"
+    )

@@ -4,11 +4,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import torch
+
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import require
 from recbole_dsl.losses import RowLoss
 from recbole_dsl.models.batch_inputs import DRAWN, OFFERED, SCORED
-from recbole_dsl.models.registry import LOSSES, loss_class
+from recbole_dsl.models.registry import LOSSES, backbone_class, loss_class
 
 T = TypeVar("T")
 
@@ -25,23 +27,30 @@ def build_from_settings(cls: type[T], config: Mapping[str, Any], *args: Any) -> 
     Raises:
         KeyError: a setting is missing. UsageError: the class refuses a value.
     """
-    options = {
-        name: require(config, name.rstrip("_"))  # lambda_ reads lambda, a keyword of Python's
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
+    options = {name: require(config, key) for key, name in _options(cls).items()}
     try:
         return cls(*args, **options)
     except (ValueError, TypeError) as error:
         raise UsageError(f"{config['model']}: {error}") from error
 
 
+def _options(cls: type) -> dict[str, str]:
+    """Settings that a class reads -> the names of its keyword-only arguments."""
+    return {
+        name.rstrip("_"): name  # lambda_ reads lambda, a keyword of Python's
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
 def check_pair_settings(config: Mapping[str, Any]) -> None:
-    """Check a pair's score, loss options, loss inputs and false negatives before data is read.
+    """Check a pair's options, score, loss inputs and false negatives before data is read.
 
     Raises:
         KeyError: a setting is missing. UsageError: a value outside its range.
     """
+    for name in _options(backbone_class(config["backbone"])):
+        require(config, name)
     loss = build_from_settings(loss_class(config["loss"]), config)
     if require(config, "test_score") not in (None, "cosine", "dot"):
         raise UsageError(
@@ -93,6 +102,41 @@ def check_memory_of_all(config: Mapping[str, Any], loss: RowLoss, n_items: int) 
     )
 
 
+def check_has_tables(config: Mapping[str, Any], backbone: Any) -> None:
+    """Refuse a ``reg_weight`` above 0 for a backbone without the tables that it is of.
+
+    Raises:
+        UsageError: the backbone, of the user's own, has no such tables.
+    """
+    names = ("user_embedding", "item_embedding")
+    missing = [
+        name for name in names if not isinstance(getattr(backbone, name, None), torch.nn.Embedding)
+    ]
+    if config["reg_weight"] and missing:
+        raise UsageError(
+            f"{config['model']}: reg_weight {config['reg_weight']} is of the tables "
+            f"{' and '.join(names)}, torch.nn.Embedding, and the backbone has no {missing[0]}: "
+            "set reg_weight to 0"
+        )
+
+
+def check_embeddings(backbone: str, found: Any, n_users: int, n_items: int) -> None:
+    """Raise UsageError unless a backbone's ``embed()`` has returned (U, D) and (I, D)."""
+    tables = list(found) if isinstance(found, (tuple, list)) else [found]
+    shapes = [
+        tuple(table.shape) if isinstance(table, torch.Tensor) else type(table).__name__
+        for table in tables
+    ]
+    size = shapes[0][-1:] if shapes and isinstance(shapes[0], tuple) else ()
+    if shapes == [(n_users, *size), (n_items, *size)] and size:
+        return
+    got = " and ".join(map(str, shapes))
+    raise UsageError(
+        f"embed() of the backbone {backbone} must return the vectors of all users and items, "
+        f"({n_users}, D) and ({n_items}, D), row 0 for padding, got {got}"
+    )
+
+
 def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> None:
     """Refuse ``learner: sparse_adam`` where a step's gradient is not row-sparse.
 
@@ -105,7 +149,7 @@ def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> Non
         for key, value in (("sample_num", ALL), ("block", 1))
         if negatives[key] == value
     ]
-    if not backbone.row_wise:
+    if not getattr(backbone, "row_wise", False):
         reason = f"{config['backbone']} propagates whole tables"
     elif all_rows and SCORED & set(loss.inputs):
         reason = (

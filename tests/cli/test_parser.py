@@ -2,6 +2,8 @@
 
 import pytest
 
+from recbole_dsl.cli import benchmark, run, settings, tune
+from recbole_dsl.cli.command import help_text
 from recbole_dsl.cli.parser import (
     Option,
     as_count,
@@ -19,7 +21,7 @@ OPTIONS = (
     Option("model", "", "NAME", short="m"),
     Option("jobs", "", "N", "1", read=as_count),
     Option("max_seconds", "", "SECONDS", read=as_seconds),
-    Option("files", "", "A B", read=as_files),
+    Option("files", "", "A B", aliases=("file_list", "old_files"), read=as_files),
     Option("parts", "", "A,B", read=as_list),
     Option("number", "", "N", read=as_value),
     switch("report", ""),
@@ -40,6 +42,36 @@ def test_a_value_follows_an_equals_sign_or_a_blank(words):
     found = _parse(*words)
     assert found.options["model"] == "A=b" and found.given == {"model"}
     assert found.settings == [] and found.operands == [] and found.words == words
+
+
+@pytest.mark.parametrize("name", ["files", "file_list", "old_files"])
+def test_an_option_has_other_names(name):
+    for words in ([f"--{name}=a b"], [f"--{name}", "a b"], [f"--{name}=[a, b]"]):
+        found = _parse(*words, settings=False, operands=False)
+        assert found.options["files"] == ["a", "b"] and found.given == {"files"}
+    with pytest.raises(UsageError, match="--files is given twice: 'a' and 'b'"):
+        _parse("--files=a", f"--{name}=b")
+    with pytest.raises(UsageError, match="^--files needs a value: --files=VALUE$"):
+        _parse(f"--{name}")
+    with pytest.raises(UsageError, match="--files must be paths, got '.1.'"):
+        _parse(f"--{name}=[1]")
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "options"),
+    [
+        (run, ["--config_file_list=a.yaml b.yaml"], {"config_files": ["a.yaml", "b.yaml"]}),
+        (settings, ["--config_file_list=['a.yaml']"], {"config_files": ["a.yaml"]}),
+        (tune, ["--config_file_list=a", "--max_evals=7"], {"config_files": ["a"], "trials": 7}),
+        (benchmark, ["--model_list=A,B", "--config_file_list=a"],
+         {"model": ["A", "B"], "config_files": ["a"]}),
+    ],
+)  # fmt: skip
+def test_recboles_names_are_taken(command, words, options):
+    found = command.COMMAND.parse(words).options
+    assert {key: found[key] for key in options} == options
+    for word in words:
+        assert word.partition("=")[0] in help_text(command.COMMAND)
 
 
 def test_settings_are_kept_in_order_as_text():

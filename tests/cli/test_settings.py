@@ -43,7 +43,8 @@ def test_layers_come_in_the_order_in_which_they_win():
         "RecBole overall.yaml", "properties/overall.yaml", "RecBole model/NGCF.yaml",
         "RecBole dataset/sample.yaml", "RecBole dataset/ml-100k.yaml",
         "RecBole quick_start_config/sequential.yaml", "model name", "properties/pair.yaml",
-        "properties/backbone/MF.yaml", "properties/loss/SL.yaml", "/mine/hinge.yaml",
+        "properties/backbone/MF.yaml", "backbone Tower, signature", "backbone file /my/tower.yaml",
+        "properties/loss/SL.yaml", "loss HingeLoss, signature", "loss file /mine/hinge.yaml",
         "properties/model/MF_SL.yaml", "properties/dataset/ml-100k.yaml", "config file a.yaml",
         "config file b.yaml", "config dict", "command line",
     ]  # fmt: skip

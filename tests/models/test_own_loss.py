@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from quick import QUICK_PAIR, ROOT, SCRIPT
+from own_parts import write_readme_files
+from quick import QUICK_PAIR, SCRIPT
 
 import recbole_dsl
 from recbole_dsl.common import property_files
@@ -17,20 +18,11 @@ from recbole_dsl.models import registry
 QUICK = {**QUICK_PAIR, "epochs": 2}
 
 
-def _from_readme():
-    """The two files of the README's recipe: name -> text."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Add a loss", 1)[1]
-    blocks = re.findall(r"```(?:python|yaml)\n# (hinge\.\w+)\n(.*?)```", text, flags=re.DOTALL)
-    assert [name for name, _ in blocks] == ["hinge.py", "hinge.yaml"]
-    return dict(blocks)
-
-
 @pytest.fixture
 def hinge(own_folder, monkeypatch):
     """The recipe's files in a scratch folder, which is the current one."""
     monkeypatch.setattr(sys, "path", sys.path[:])
-    for name, text in _from_readme().items():
-        (own_folder / name).write_text(text, encoding="utf-8")
+    write_readme_files(own_folder)
     yield own_folder
     sys.modules.pop("hinge", None)
 

@@ -49,18 +49,23 @@ def train_loader(
 
 
 def eval_loader(
-    config: Config, phase: str, part: Dataset, sampler: Any, masked: Sequence[Dataset]
+    config: Config, phase: str, part: Dataset, sampler: Any, earlier: Sequence[Dataset]
 ) -> AbstractDataLoader | None:
     """The loader of a validation or test part, or None where it is empty.
 
     Args:
-        phase: "valid" or "test". masked: the parts whose items are masked.
+        phase: "valid" or "test". earlier: the parts before it, the first one first.
     """
     if len(part) == 0:
         return None
     loader = get_dataloader(config, phase)
     if loader is not FullSortEvalDataLoader:
         return loader(config, part, sampler, shuffle=False)
-    # RecBole masks nothing where users may meet an item again
-    masked = [] if config["repeatable"] else masked
-    return BatchedFullSortLoader(config, part, sampler, shuffle=False, masked=masked)
+    masked = earlier
+    if config["repeatable"]:  # users may meet an item again: RecBole masks nothing
+        masked = []
+    elif phase == "test" and config["mask_at_test"] == "train":
+        masked = earlier[:1]
+    return BatchedFullSortLoader(
+        config, part, sampler, shuffle=False, masked=masked, earlier=earlier
+    )

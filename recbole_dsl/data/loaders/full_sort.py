@@ -1,5 +1,6 @@
 """RecBole's full-sort loader on arrays: no Python set or loop per user, many users a step."""
 
+import functools
 from collections.abc import Sequence
 from logging import getLogger
 from typing import Any
@@ -31,12 +32,14 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
     not on users, keep all of RecBole's loader.
 
     Args:
-        masked: datasets of the parts whose items are masked, where the model is not sequential;
-            the other arguments are RecBole's.
+        masked: datasets of the parts whose items are masked, where the model is not sequential.
+        earlier: datasets of all parts before this one, the first one first. The other arguments are
+            RecBole's.
 
     Attributes:
         held_out: :class:`recbole_dsl.data.loaders.held_out.HeldOut`; None for a sequential model.
         step: users, or rows of a sequential model, in a batch.
+        earlier: as given.
     """
 
     step: int
@@ -48,8 +51,10 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
         sampler: Any,
         shuffle: bool = False,
         masked: Sequence[Dataset] = (),
+        earlier: Sequence[Dataset] = (),
     ) -> None:
         self.held_out: HeldOut | None = None
+        self.earlier, self._masked_parts = list(earlier), list(masked)
         if config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
             super().__init__(config, dataset, sampler, shuffle=shuffle)
             return
@@ -86,11 +91,27 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
         positives = self.held_out.positives.of(users)
         return interaction, self.held_out.history.of(users), *positives
 
+    @functools.cached_property
+    def masked(self) -> UserPositives:
+        """The masked items of all users, those without a row in this part too."""
+        assert self.held_out is not None
+        users, items = (
+            torch.cat(column)
+            for column in zip(
+                (self.uid_list[:0], self.uid_list[:0]),
+                *(self._columns(part) for part in self._masked_parts),
+                strict=True,
+            )
+        )
+        other = ~self.held_out.positives.contain(users, items)
+        return UserPositives(
+            users[other], items[other], self._dataset.user_num, self._dataset.item_num
+        )
+
     @property
     def uid2history_item(self) -> "_ItemsOfUsers":
         """What ``recbole.utils.case_study`` looks up: user ids -> a tensor of items for each."""
-        assert self.held_out is not None
-        return _ItemsOfUsers(self.held_out.history)
+        return _ItemsOfUsers(self.masked)
 
 
 class _ItemsOfUsers:

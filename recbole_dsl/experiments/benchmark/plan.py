@@ -5,6 +5,7 @@ settings that tuning has found.
 """
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from recbole_dsl.data.splitting.options import DEFAULT_SEED
 from recbole_dsl.evaluation.settings import why_no_user_metrics
 from recbole_dsl.experiments import result
 from recbole_dsl.experiments.benchmark.entries import Entry
+from recbole_dsl.models.plugins import OURS
 
 # What all models of a dataset must have in common, or their figures cannot be compared.
 _PROTOCOL = (
@@ -152,10 +154,22 @@ def check(
     except UsageError as error:
         named = entry.label in str(error) or entry.model in str(error)
         raise UsageError(str(error) if named else f"{entry.label}: {error}") from error
+    _check_found_by_others(config)
     if not Path(config["data_path"]).is_dir():
         pipeline.load_dataset(config)  # downloads it once, before several runs would
     kept = {key: value for key, value in values.items() if key in config.layered}
     return config, {**own, **kept}
+
+
+def _check_found_by_others(config: Config) -> None:
+    """Raise UsageError where the processes of a benchmark cannot find the model."""
+    for part in config.spec.parts:
+        if part.here_only:
+            raise UsageError(
+                f"{config['model']}: the {part.kind} {part.name} is registered in this process "
+                "alone, and the runs of a benchmark are commands of their own: name it as "
+                "module:Class, or install it with an entry point"
+            )
 
 
 def _check_protocol(
@@ -186,7 +200,18 @@ def _key(entry: Entry, dataset: str, seed: int, config: Config, files: Mapping[s
         "settings": {**settings, "seed": seed},
         "files": files,
     }
-    return digest(content)
+    return digest({**content, **code_of(config)})
+
+
+def code_of(config: Config) -> dict[str, Any]:
+    """Digests of the files that have the classes of the user's own, or of other packages, as an
+    entry for :func:`digest`; {} where there are none."""
+    spec = config.spec
+    classes = [part.cls for part in spec.parts if part.origin != OURS]
+    if spec.source == "own":
+        classes.append(spec.model_class)
+    found = {cls.__qualname__: cache.file_digest(inspect.getfile(cls)) for cls in classes}
+    return {"code": found} if found else {}
 
 
 def digest(content: Mapping[str, Any]) -> str:

@@ -111,7 +111,8 @@ def _study(
     )
     if not unlimited:  # JSON has no infinity
         options["max_seconds"] = request.tune_seconds
-    key = plan.digest({"study": tuning_plan.identity, "files": files})
+    content = {"study": tuning_plan.identity, "files": files}
+    key = plan.digest({**content, **plan.code_of(config)})
     name = jobs.file_name(f"{entry.label}-{dataset}")
     return study._replace(folder=study.folder / f"{name}-{key[:8]}", arguments={**run, **options})
 

@@ -16,6 +16,7 @@ from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.tuning import search_space
 from recbole_dsl.experiments.tuning.search_space import Choice, Span
 from recbole_dsl.experiments.tuning.storage import place, without_password
+from recbole_dsl.models.plugins import Registered, for_other_processes
 
 SAMPLERS = ("tpe", "random", "grid")
 
@@ -46,6 +47,7 @@ class Plan:
             :func:`recbole_dsl.experiments.tuning.search.tune`.
         session: a random id of the command that runs it.
         events: file of events, or None.
+        registered: what worker processes have to register before they know the model.
     """
 
     run: dict[str, Any]
@@ -67,6 +69,7 @@ class Plan:
     command: str
     session: str
     events: str | None = None
+    registered: tuple[Registered, ...] = ()
 
     def grid(self) -> list[dict[str, Any]]:
         """All points of the ranges, shuffled by the seed, so that a part is spread over all.
@@ -269,6 +272,7 @@ def make_plan(
     """
     _check_options(dict(trials=trials, jobs=jobs, max_seconds=max_seconds, prune=prune))
     config = base_config(run)
+    registered = for_other_processes(config.spec.parts, f"jobs {jobs}") if jobs > 1 else []
     spans = find_ranges(config, run, params_file, ranges)
     size = check_sampler(sampler, spans)
     if sampler == "grid":
@@ -291,5 +295,5 @@ def make_plan(
         prune=prune, trials=20 if trials is None else trials, max_seconds=float(max_seconds),
         jobs=jobs, storage=place(storage or Path(output) / "study.log"), study=study, output=output,
         command=without_password(command), session=uuid.uuid4().hex,
-        events=None if events is None else str(events),
+        events=None if events is None else str(events), registered=tuple(registered),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from recbole_dsl.experiments.tuning.attempts import StudyState
 from recbole_dsl.experiments.tuning.plan import Plan
 from recbole_dsl.experiments.tuning.study import open_study, queue_trials, quiet
 from recbole_dsl.experiments.tuning.worker import work
+from recbole_dsl.models.registry import register_again
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -110,6 +111,7 @@ def _work(plan: Plan, writer: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        register_again(plan.registered)
         work(plan)
     except tuple(_PASSED_ON.values()) as error:
         writer.send((type(error).__name__, str(error)))
