@@ -26,12 +26,14 @@ def opened(path, width=1200, height=900):
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(120_000)  # milliseconds; a busy machine takes a minute for plots
         page.on("console", lambda said: said.type == "error" and errors.append(said.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda sent: sent.url.startswith("http") and errors.append(sent.url))
         page.goto(f"file://{path}")
         page.wait_for_function(
-            "[...document.querySelectorAll('.plotly-graph-div')].every(g => g.querySelector('svg'))"
+            "[...document.querySelectorAll('.plotly-graph-div')].filter(g => g.offsetParent)"
+            ".every(g => g.querySelector('svg'))"
         )
         yield page, errors
         browser.close()
