@@ -151,7 +151,7 @@ def _figure(figure: Any, name: str) -> str:
     figure.update_layout(template="none", colorway=COLOURS, margin=margin, title_font_size=16)
     drawn = figure.to_plotly_json()
     del drawn["layout"]["template"]  # the page has it once
-    content = plotly.io.to_json(drawn, validate=False)
+    content = plotly.io.to_json(drawn, validate=False)  # in which < and > are escaped
     buttons = "".join(
         f'<button data-save="{kind}">Save as {kind.upper()}</button>' for kind in ("svg", "png")
     )
@@ -159,7 +159,7 @@ def _figure(figure: Any, name: str) -> str:
     return (
         f'<figure><div class="plotly-graph-div" data-name="{html.escape(name)}" '
         f'style="height:{height}px"></div>\n'
-        f'<script type="application/json">{_in_script(content)}</script>\n'
+        f'<script type="application/json">{content}</script>\n'
         f'<div class="buttons">{buttons}</div></figure>'
     )
 
@@ -168,12 +168,7 @@ def _template() -> str:
     """The axes, colours and fonts of all plots."""
     white = plotly.io.templates["plotly_white"].to_plotly_json()
     content: str = plotly.io.to_json({"layout": white["layout"]}, validate=False)
-    return _in_script(content)
-
-
-def _in_script(text: str) -> str:
-    """JSON that ends no script and begins no comment."""
-    return text.replace("<", "\\u003c")
+    return content
 
 
 def _table(rows: Sequence[Sequence[object]]) -> str:

@@ -49,6 +49,8 @@ def benchmark(request: Request) -> Ended:
     for values in checked.protocol.values():
         check_columns(request.columns or (), reported(values["metrics"], values["topk"]))
     to_tune = None if request.tune is None else studies(models, request)
+    for note in checked.notes:  # before hours of tuning
+        print(f"note: {note}", file=sys.stderr)
     opened = Store(request.output)
     try:
         stored_plan, stopped = None, None
@@ -95,8 +97,6 @@ def _plain(
 
 
 def _run_missing(checked: Plan, opened: Store, request: Request) -> None:
-    for note in checked.notes:
-        print(f"note: {note}", file=sys.stderr)
     if opened.dropped_line:
         print("the last line of the store was torn; its run is run again", file=sys.stderr)
     missing = [run for run in checked.runs if _is_missing(run, opened, request.retry_failed)]

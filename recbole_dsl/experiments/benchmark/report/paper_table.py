@@ -25,7 +25,7 @@ _METRICS = {
 }  # fmt: skip
 _TEST_SETS = {"iid": "i.i.d."}
 # What fits into article's columns at \footnotesize, in widths of a digit, 4.25 pt: 229 pt and 469.
-_COLUMN, _PAGE = 53.0, 110.0
+_COLUMN, _PAGE = 53.8, 110.0
 _GAP = 1.9  # between two columns, at \tabcolsep 4pt
 
 
@@ -34,7 +34,6 @@ class _Group(NamedTuple):
 
     summary: Summary
     test_set: str
-    title: str
 
 
 def known_columns(summaries: Sequence[Summary]) -> list[str]:
@@ -65,7 +64,8 @@ def paper_tables(summaries: Sequence[Summary], columns: Sequence[str] = ()) -> s
     """One ``table`` with a group of columns for each dataset and test set, in booktabs' style.
 
     It has the width of a column of a two-column paper, else of both, with standard deviations where
-    there is room for them. Where not even the means fit, each dataset and test set has a table.
+    there is room for them. Where not even the means fit, each dataset has a table of its own, then
+    each test set.
 
     Args:
         columns: metrics, in the order shown; empty: :func:`default_columns`.
@@ -74,11 +74,7 @@ def paper_tables(summaries: Sequence[Summary], columns: Sequence[str] = ()) -> s
     """
     columns = list(columns) or default_columns(summaries)
     check_columns(columns, known_columns(summaries))
-    groups = [
-        _Group(one, test_set, _group_title(summaries, one, test_set))
-        for one in summaries
-        for test_set in one.test_sets
-    ]
+    groups = [_Group(one, test_set) for one in summaries for test_set in one.test_sets]
     return "% \\usepackage{booktabs}\n" + _fitted(groups, columns)
 
 
@@ -86,6 +82,10 @@ def _fitted(groups: list[_Group], columns: list[str]) -> str:
     for spread, width in ((True, _COLUMN), (True, _PAGE), (False, _PAGE)):
         if _width(groups, columns, spread) <= width:
             return _table(groups, columns, spread, wide=width == _PAGE)
+    datasets = dict.fromkeys(group.summary.dataset for group in groups)
+    if len(datasets) > 1:
+        apart = [[one for one in groups if one.summary.dataset == name] for name in datasets]
+        return "\n".join(_fitted(some, columns) for some in apart)
     if len(groups) > 1:
         return "\n".join(_fitted([group], columns) for group in groups)
     note = "% Wider than both columns: name fewer metrics by --columns.\n"
@@ -115,11 +115,16 @@ def metric_name(metric: str) -> str:
     return _METRICS.get(name, latex.text(name.capitalize())) + (f"@{cutoff}" if cutoff else "")
 
 
-def _group_title(summaries: Sequence[Summary], summary: Summary, test_set: str) -> str:
-    names = [summary.dataset] if len(summaries) > 1 or len(summary.test_sets) == 1 else []
-    if len(summary.test_sets) > 1:
-        names.append(f"{_TEST_SETS.get(test_set, test_set)} test")
-    return latex.text(", ".join(names))
+def _titles(groups: list[_Group]) -> list[str]:
+    """What tells the groups apart: the dataset, the test set, or both."""
+    several = len({group.summary.dataset for group in groups}) > 1
+    titles = []
+    for group in groups:
+        names = [group.summary.dataset] if several else []
+        if len(group.summary.test_sets) > 1:
+            names.append(f"{_TEST_SETS.get(group.test_set, group.test_set)} test")
+        titles.append(latex.text(", ".join(names)))
+    return titles
 
 
 # The table ---------------------------------------------------------------------------------------
@@ -140,12 +145,12 @@ def _width(groups: list[_Group], columns: list[str], spread: bool) -> float:
     ]
     alone = [_text_width(label) for label, pair in zip(labels, pairs, strict=True) if not pair]
     total = max([sum(names) + _GAP * (len(heads) - 1), *alone]) + _GAP
-    for group in groups:
+    for group, title in zip(groups, _titles(groups), strict=True):
         cells = [
             max(_text_width(metric_name(metric)), _value_width(group, metric, spread))
             for metric in columns
         ]
-        total += max(sum(cells) + _GAP * len(cells), _text_width(group.title) + _GAP)
+        total += max(sum(cells) + _GAP * len(cells), _text_width(title) * (len(groups) > 1) + _GAP)
     return total
 
 
@@ -159,7 +164,7 @@ def _value_width(group: _Group, metric: str, spread: bool) -> float:
 
 
 def _text_width(text: str) -> float:
-    return sum(1.5 if c.isupper() or c in "@%+" else 1.05 for c in text)
+    return sum(1.5 if c.isupper() or c in "@%+" else 0.97 for c in text)
 
 
 def _table(groups: list[_Group], columns: list[str], spread: bool, wide: bool) -> str:
@@ -192,7 +197,7 @@ def _table(groups: list[_Group], columns: list[str], spread: bool, wide: bool) -
 
 
 def _group_head(groups: list[_Group], columns: list[str], named: int) -> list[str]:
-    cells = [rf"\multicolumn{{{len(columns)}}}{{c}}{{{group.title}}}" for group in groups]
+    cells = [rf"\multicolumn{{{len(columns)}}}{{c}}{{{title}}}" for title in _titles(groups)]
     starts = [named + 1 + place * len(columns) for place in range(len(groups))]
     rules = [rf"\cmidrule(lr){{{start}-{start + len(columns) - 1}}}" for start in starts]
     return [" & " * named + " & ".join(cells) + r" \\", "".join(rules)]
@@ -216,7 +221,7 @@ def _value(group: _Group, label: str, metric: str, spread: bool, mark: int | Non
     text = f"{found.mean:.4f}"
     text = text if mark is None else (r"\textbf{%s}", r"\underline{%s}")[mark] % text
     if spread and found.std is not None:
-        text += rf"{{\tiny$\,\pm\,${found.std:.4f}}}"
+        text += rf"{{\tiny$\pm${found.std:.4f}}}"
     # The mark takes no width, so that the numbers of a column stand under each other.
     return text + (r"\rlap{$^{*}$}" if significant(found.p_users) else "")
 
@@ -230,7 +235,7 @@ def _caption(groups: list[_Group], spread: bool) -> str:
     told = "one seed" if count == "1" else told
     where = f" on {latex.text(datasets[0])}" if len(datasets) == 1 else ""
     if len(groups) == 1 and len(summary.test_sets) > 1:
-        where += f", {groups[0].title}"
+        where += f", {_titles(groups)[0]}"
     text = f"Test results{where}, {told}. The best are in bold, the second best underlined."
     tested = [r for g in groups for r in g.summary.results.values() if r.users is not None]
     if any(significant(result.p_users) for result in tested):
