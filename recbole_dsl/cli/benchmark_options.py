@@ -49,7 +49,7 @@ def as_seeds(name: str, text: str) -> list[int]:
 
 
 def _as_metrics(name: str, text: str) -> list[str]:
-    return [metric.lower() for metric in as_names(name, text)]
+    return as_names(name, text.lower())
 
 
 def _as_path(name: str, text: str) -> Path:
