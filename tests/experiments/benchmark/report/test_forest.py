@@ -24,8 +24,9 @@ def test_points_and_bars_are_scipys_and_the_colours_holms():
     reference = VALUES["MF_DSL"].mean(axis=0)
     for label, kind in kinds.items():
         users = VALUES[label].mean(axis=0)
-        interval = scipy.stats.ttest_rel(users, reference).confidence_interval(0.95)
-        expected = ((users - reference).mean(), interval.low, interval.high)
+        gaps = users - reference
+        interval = scipy.stats.t.interval(0.95, len(gaps) - 1, gaps.mean(), scipy.stats.sem(gaps))
+        expected = (gaps.mean(), *interval)
         assert drawn[label][:3] == pytest.approx(expected) and drawn[label][3] == kind
     shares = [100 * (VALUES[label].mean() / reference.mean() - 1) for label in kinds]
     assert list(figure.layout.yaxis2.ticktext) == [f"{share:+.1f} %" for share in shares]

@@ -21,8 +21,8 @@ def _said(values, reference, metric="ndcg@10", **more):
 def _expected(values, model, reference):
     """(mean of the model, difference, relative %, low, high) and the raw p-values of all."""
     users = pd.DataFrame({label: column.mean(axis=0) for label, column in values.items()})
-    test = scipy.stats.ttest_rel(users[model], users[reference])
-    interval = test.confidence_interval(0.95)
+    gaps = users[model] - users[reference]
+    interval = scipy.stats.t.interval(0.95, len(gaps) - 1, gaps.mean(), scipy.stats.sem(gaps))
     mean = users.mean()
     difference = mean[model] - mean[reference]
     raw = {label: scipy.stats.ttest_rel(users[label], users[reference]).pvalue
@@ -73,6 +73,12 @@ def test_a_reference_that_wins_is_told_against_the_next():
     assert f"which is {word}: p = {p:.4f} by Holm's" in said
 
 
+def test_what_the_reference_gains_is_relative_to_the_next():
+    values = draws({"A": 0.4, "B": 0.2})
+    relative = 100 * (values["A"].mean() / values["B"].mean() - 1)
+    assert relative > 90 and f"({relative:.1f} %) ahead of B, the next" in _said(values, "A")
+
+
 def test_no_significant_difference_is_called_so():
     values = draws({"A": 0.300, "B": 0.3001, "C": 0.2999}, users=30)
     said = _said(values, "C")
@@ -96,6 +102,10 @@ def test_smaller_is_better_for_some_metrics():
     (mean, difference, *_), _ = _expected(values, "B", "A")
     assert said.startswith(f"B has the lowest giniindex@10 on tiny: {mean:.4f}, {-difference:.4f} ")
     assert "ahead of A" in said and "Holm" not in said  # one model is one test
+    said = _said(draws({"A": 0.5, "B": 0.4, "C": 0.6, "D": 0.45}), "A", "giniindex@10")
+    assert said.endswith(
+        ": 2 significantly better, 1 significantly worse, none not significantly different."
+    )
 
 
 def test_one_sided_tests_do_not_claim_what_they_do_not_ask():
