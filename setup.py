@@ -21,7 +21,7 @@ setup(
     # installed inside the package, where it cannot clash with another one's.
     package_dir={"recbole_dsl.properties": "properties"},
     package_data={
-        "recbole_dsl": ["py.typed"],
+        "recbole_dsl": ["py.typed", "common/page.css", "common/page.js"],
         "recbole_dsl.properties": ["*.yaml", "*/*.yaml"],
     },
     install_requires=[

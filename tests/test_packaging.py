@@ -26,7 +26,8 @@ def test_a_wheel_holds_every_module_and_every_property_file(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "properties").rglob("*.yaml"):
         assert f"recbole_dsl/properties/{path.relative_to(ROOT / 'properties')}" in inside
-    for path in (ROOT / "recbole_dsl").rglob("*.py"):
+    package = ROOT / "recbole_dsl"
+    for path in (*package.rglob("*.py"), *package.rglob("*.css"), *package.rglob("*.js")):
         assert str(path.relative_to(ROOT)) in inside
     assert not any(name.startswith(("tests/", "properties/")) for name in inside)
 

@@ -26,7 +26,11 @@ COMMAND = Command(
 
     The output folder gets results.jsonl, a line for each finished run; runs/ with the log, the
     result file and the metrics by user of each; tuning/ with the study of each model and dataset;
-    table.md, table.csv, table.tex and report.html.
+    table.md, table.csv, table.tex and report.html, whose plots need the plotly file beside it.
+
+    table.tex is for a paper of two columns: a row for each model, a group of columns for each
+    dataset and test set, the best in bold, the second best underlined, a mark where a model differs
+    from the reference. It needs the package booktabs.
 
     All seeds share one split, drawn by split_seed 2020. --split_seed=None is RecBole's way: the
     seed draws the split too. All models must agree in split, filters, metrics and masks. Where a
@@ -77,7 +81,7 @@ COMMAND = Command(
         '--model=MF_SL,BPR --eval_args="{split: {PS: [0.7, 0.1, 0.2]}}" \\\n'
         '      --test_sets="[iid, popularity]"',
         "--models_file=models.yaml --tune=20 --tune_seconds=3600",
-        "--report --output=saved/benchmark",
+        "--report --output=saved/benchmark --columns=ndcg@20,recall@20",
     ],
     exit_codes=[(1, "a run or a study has failed")],
     work=_work,

@@ -48,6 +48,10 @@ def as_seeds(name: str, text: str) -> list[int]:
     return found
 
 
+def _as_metrics(name: str, text: str) -> list[str]:
+    return as_names(name, text.lower())
+
+
 def _as_path(name: str, text: str) -> Path:
     return Path(text)
 
@@ -114,6 +118,13 @@ OPTIONS = (
         ALTERNATIVES[0],
         read=_as_alternative,
     ),
+    Option(
+        "columns",
+        "metrics of table.tex, in its order, such as ndcg@20,recall@20 (default: NDCG and recall "
+        "at the cut-off of valid_metric)",
+        "A,B,...",
+        read=_as_metrics,
+    ),
     switch("retry_failed", "run again what has failed; else a failed run, or study, stays one"),
     switch("keep_checkpoints", "keep each run's checkpoint, in its folder"),
     switch("report", "run nothing: report again what the last command asked for"),
@@ -152,4 +163,5 @@ def benchmark_request(given: Arguments) -> Request:
         retry_failed=own["retry_failed"],
         keep_checkpoints=own["keep_checkpoints"],
         report_only=own["report"],
+        columns=own.get("columns"),
     )

@@ -38,7 +38,7 @@ def check_metrics(value: Any) -> list[str]:
 
 def check_valid_metric(value: Any, metrics: Sequence[str], topk: Sequence[int]) -> None:
     """The metric of early stopping must be among those reported."""
-    allowed = [name for metric in metrics for name in _reported(metric, topk)]
+    allowed = [name for metric in metrics for name in _names(metric, topk)]
     if str(value).lower() not in [choice.lower() for choice in allowed]:
         raise UsageError(
             f"valid_metric {value!r} is not among the metrics at topk {topk}: "
@@ -46,8 +46,12 @@ def check_valid_metric(value: Any, metrics: Sequence[str], topk: Sequence[int]) 
         )
 
 
-def _reported(metric: str, topk: Sequence[int]) -> list[str]:
-    """The names under which a metric is reported: NDCG@10, but AUC and GAUC."""
+def reported(metrics: Sequence[str], topk: Sequence[int]) -> list[str]:
+    """The names of metrics as results have them: ndcg@10, but auc and gauc."""
+    return [name.lower() for metric in metrics for name in _names(metric, topk)]
+
+
+def _names(metric: str, topk: Sequence[int]) -> list[str]:
     of_lists = metric_types[metric.lower()] == EvaluatorType.RANKING
     if not of_lists or metric.lower() == "gauc":
         return [metric]

@@ -1,7 +1,8 @@
 """Diagnostics of trained models from their checkpoints, side by side on one page."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def diagnose_checkpoints(
 ) -> tuple[dict[str, Any], Path]:
     """Diagnose checkpoints on one page; the numbers go to a JSON file beside it.
 
+    Where they were not trained on the same rows, a warning says so on standard error and the page.
+
     Args:
         paths: of the checkpoints.
         rows: how many training rows are measured at most, drawn at random.
@@ -41,20 +44,44 @@ def diagnose_checkpoints(
     """
     output = Path(output) if output else page_path(Path(paths[0]))
     check_writable(output)
+    fingerprints = {}
     for path in paths:  # before any data is read
-        spec = resolve_model(model_of(checkpoint.read(path), path, model))
+        state = checkpoint.read(path)
+        spec = resolve_model(model_of(state, path, model))
         check_has_diagnostics(f"{path}: {spec.name}", spec.loss)
+        fingerprints[path] = state["fingerprint"]
+    warnings = _why_not_comparable(fingerprints)
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
     models, settings = [], {} if data_path is None else {"data_path": data_path}
     for path in paths:
         loaded = load(path, device, model=model, settings=settings)
         models.append(report.diagnose(loaded.config, loaded.model, loaded.dataset, rows))
     found = dict(zip(_labels(models, paths), models, strict=True))
-    page.write(output, found)
+    page.write(output, found, warnings)
     numbers = json.dumps(found, indent=2, allow_nan=False) + "\n"
     write_atomically(
         output.with_suffix(".json"), lambda temporary: temporary.write_text(numbers, "utf-8")
     )
     return found, output
+
+
+def _why_not_comparable(fingerprints: Mapping[str, str]) -> list[str]:
+    """A sentence where checkpoints were trained on other rows than the first one.
+
+    Args:
+        fingerprints: path of a checkpoint -> that of its training rows.
+    """
+    (first, of_first), *others = fingerprints.items()
+    differ = [path for path, of_other in others if of_other != of_first]
+    if not differ:
+        return []
+    were = "was" if len(differ) == 1 else "were"
+    return [
+        f"{', '.join(differ)} {were} not trained on the rows of {first} (another dataset, split or "
+        "noise): a popularity group is not the same items in all models, and their values cannot "
+        "be compared"
+    ]
 
 
 def _labels(models: Sequence[dict[str, Any]], paths: Sequence[str]) -> list[str]:

@@ -16,13 +16,15 @@ def _request(words):
 def test_options_and_settings_of_all_runs_are_told_apart():
     given = _request(
         ["-m", "MF_SL,BPR", "--dataset=a,b", "--seeds=0..2,7", "--jobs=2", "--tau", "0.1",
-         "--topk=[5, 10]", "--config_files=a.yaml b.yaml", "--retry_failed", "--output=out"]
+         "--topk=[5, 10]", "--config_files=a.yaml b.yaml", "--retry_failed", "--output=out",
+         "--columns=NDCG@10, recall@5"]
     )  # fmt: skip
     assert (given.models, given.datasets) == (["MF_SL", "BPR"], ["a", "b"])
     assert (given.seeds, given.jobs) == ([0, 1, 2, 7], 2)
     assert given.shared == {"tau": 0.1, "topk": [5, 10]}
     assert given.config_files == ["a.yaml", "b.yaml"] and given.output == Path("out")
     assert given.retry_failed and not given.report_only and not given.keep_checkpoints
+    assert given.columns == ["ndcg@10", "recall@5"]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,8 @@ def test_options_and_settings_of_all_runs_are_told_apart():
         (["--model=A", "--seeds=4..0"], "integers >= 0 such as 0..4 or 1,5,7, got '4..0'"),
         (["--model=A", "--seeds=x"], "integers >= 0"),
         (["--model=A", "--seeds=1,0..2"], "a seed twice"),
+        (["--model=A", "--columns=a,,b"], "--columns must be names separated by commas"),
+        (["--model=A", "--columns=a@1,A@1"], "--columns names a@1 twice"),
         (["--model=A", "--jobs=0"], "--jobs must be an integer >= 1, got '0'"),
         (["--model=A", "--seed=3"], "--seed is set by the benchmark: give --seeds"),
         (["--model=A", "--result_file=x"], "results go to --output"),

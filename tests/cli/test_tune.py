@@ -1,6 +1,8 @@
 """``recbole_dsl tune``: its command line, what it prints, its page."""
 
 import inspect
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,39 @@ def test_a_study_prints_its_trials_best_first_and_leaves_a_page(board, capsys):
     assert progress[0].endswith(" s left") and "left" not in progress[5]
     with opened(Path("saved/tuning/MF_SL-board/tuning.html").resolve()) as (page, errors):
         assert errors == []
-        assert page.title() == "MF_SL on board, tuned"
-        assert page.locator(".plotly-graph-div").count() == 3
-        assert page.locator("table tr").count() == 7
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.title() == "Tuning of MF_SL on board"
+        assert page.locator(".plotly-graph-div").count() == 1 + 2 + 1  # two settings
+        _check_page(page, lines)
+        page.set_viewport_size({"width": 500, "height": 900})
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.body.scrollWidth <= window.innerWidth")
+
+
+def _check_page(page, lines):
+    """Verdict and tables have the numbers that were printed, epochs from 1."""
+    best = lines[9].replace(":", "").replace(",", "").split()  # best: trial 4, mrr@10 0.3 ...
+    number, score, epoch = best[2], best[4], int(best[9])
+    next_score = next(line.split()[1] for line in lines[3:8])
+    verdict = page.inner_text(".verdict")
+    assert verdict.startswith(f"Trial {number} is the best: learning_rate 0.")
+    assert f"mrr@10 {score} on validation in epoch {epoch + 1}, " in verdict
+    ahead = float(verdict.split(" ahead of trial")[0].split()[-1])
+    assert ahead == pytest.approx(float(score) - float(next_score), abs=1.1e-4)
+    assert "whether the next one is worse was not tested" in verdict
+    tables = page.locator("table")
+    settings = dict(row.split("\t")[:2] for row in tables.nth(0).locator("tr").all_inner_texts())
+    printed = dict(zip(lines[0].split(), lines[2].split(), strict=False))
+    assert {name: settings[name] for name in ("learning_rate", "tau")} == {
+        name: printed[name] for name in ("learning_rate", "tau")
+    }
+    scores = dict(row.split("\t")[::2] for row in tables.nth(1).locator("tr").all_inner_texts())
+    assert f"recall@10 {scores['recall@10']}" in lines[10]
+    trials = [row.split("\t") for row in tables.nth(2).locator("tr").all_inner_texts()]
+    assert [row[0] for row in trials[1:]] == [line.split()[0] for line in lines[2:8]]
+    epochs = [(row[2], line.split()[2]) for row, line in zip(trials[1:], lines[2:8], strict=True)]
+    assert all(int(shown) == int(printed) + 1 for shown, printed in epochs)
+    ticks = page.locator(".plotly-graph-div").last.locator(".xaxislayer-above text")
+    assert ticks.all_text_contents() == ["1", "2"]
 
 
 @pytest.mark.slow
@@ -59,7 +90,9 @@ def test_importance_is_shown_once_there_are_trials_enough(board):
     words = [*board, "--epochs=1", "--params_file=wide.yaml", "--no_test"]
     assert main([*words, "--trials=10", "--sampler=random"]) == 0
     page = Path("saved/tuning/MF_SL-board/tuning.html").read_text()
-    assert "<h2>Importance</h2>" in page
+    assert "<h2>Importance of the settings</h2>" in page
+    shares = re.search(r'"text":(\[[^]]*\]),"textposition":"auto"', page)[1]
+    assert sum(map(float, json.loads(shares))) == pytest.approx(1, abs=0.011)
 
 
 def test_options_are_told_from_settings():

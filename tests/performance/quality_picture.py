@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from quality_methods import METHODS, MODELS, library
 from quality_report import SHARES, SOONEST, seconds_to, targets
 
-from recbole_dsl.common.html_page import COLOURS, Section, write_page
+from recbole_dsl.common.html_page import COLOURS, Page, Section, write_page
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 from browsing import opened
@@ -100,7 +100,7 @@ def save_svg(drawn, path, width=1400, height=900):
     """Write a figure as SVG, by Plotly in a headless Chromium."""
     with tempfile.TemporaryDirectory() as folder:
         page_file = Path(folder) / "page.html"
-        write_page(page_file, "", "", [Section("", figures=[drawn])])
+        write_page(page_file, Page("", [Section("", figures=[drawn])]))
         with opened(page_file) as (page, _):
             address = page.evaluate(
                 "size => Plotly.toImage(document.querySelector('.plotly-graph-div'), size)",

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from recbole_dsl.common.html_page import COLOURS, Section, write_page
+from recbole_dsl.common.html_page import COLOURS, LEGEND, Page, Section, log_axis, write_page
 from recbole_dsl.evaluation.diagnostics.report import edges_text, rows_of_table
 
 _POPULARITY = "popularity group of the {} item<br>(10 = most popular)"
@@ -19,16 +19,35 @@ _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", 
 Found = Mapping[str, Mapping[str, Any]]
 
 
-def write(path: str | os.PathLike[str], found: Found) -> None:
-    """Write the page, self-contained.
+def write(path: str | os.PathLike[str], found: Found, warnings: Sequence[str] = ()) -> None:
+    """Write the page.
 
     Args:
         path: file to write.
         found: label -> what :func:`report.diagnose` returned, for each model in the order shown.
+        warnings: sentences on what cannot be compared.
     """
     title = "Diagnostics: " + ", ".join(found)
     sections = [*_sections_of_negatives(found), *_sections_of_scores(found), *_tables(found)]
-    write_page(path, title, _intro(found), sections)
+    lines = [verdict(label, one) for label, one in found.items()]
+    write_page(path, Page(title, sections, lines, warnings, _intro(found)))
+
+
+def verdict(label: str, one: Mapping[str, Any]) -> str:
+    """What a model's loss does from rare to popular positives, in a sentence."""
+    names, _ = _groups_with_rows(one)
+    rare, popular = names[0], names[-1]
+
+    def ends(value: str, digits: int) -> str:
+        means = one["positives"][value]
+        first, last = (f"{means[name]['mean']:,.{digits}f}" for name in (rare, popular))
+        return f"{first} in both" if first == last else f"{first} and {last}"
+
+    return (
+        f"{label}, rarest and most popular tenth of the positives: mean temperature "
+        f"{ends('temperature', 3)}; effective number of negatives "
+        f"{ends('effective_negatives', 0)}, of {one['sample_num']:,}; KL(Q || P) {ends('kl', 2)}."
+    )
 
 
 def _intro(found: Found) -> str:
@@ -184,9 +203,7 @@ def _mass_ratios(found: Found) -> go.Figure:
         for dash, mass, called in (("solid", "worst_case", "Q"), ("dash", "prior", "P")):
             ratios = [shares[mass][name] / shares["drawn"][name] for name in names]
             _add_line(figure, at, dash, f"{label}: {called}", names, ratios, texts)
-    # Plotly would write 2 and 5 alone, whatever the power of ten they belong to
-    ticks = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    figure.update_yaxes(log_axis())
     title = "mass over share of the drawn negatives"
     return _laid_out(figure, _POPULARITY.format("negative"), title, hovermode="x unified")
 
@@ -217,7 +234,7 @@ def _laid_out(figure: go.Figure, x: str, y: str, **layout: Any) -> go.Figure:
     figure.update_layout(
         xaxis=dict(title=x, type="category", automargin=True),
         yaxis=dict(title=y, automargin=True),
-        legend=dict(orientation="h", yanchor="bottom", y=1.02, x=0),
+        legend=LEGEND,
         showlegend=True,
         height=420,
         **layout,

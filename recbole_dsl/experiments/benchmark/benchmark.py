@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recbole_dsl.evaluation.settings import reported
 from recbole_dsl.experiments.benchmark import entries, execution, plan, store, tuning
 from recbole_dsl.experiments.benchmark.jobs import StoppedBySignal
 from recbole_dsl.experiments.benchmark.plan import Plan, Run
 from recbole_dsl.experiments.benchmark.progress import Estimate, Kind, Progress
 from recbole_dsl.experiments.benchmark.report import formats, tables, tuning_table, write
+from recbole_dsl.experiments.benchmark.report.paper_table import check_columns
 from recbole_dsl.experiments.benchmark.request import Request
 from recbole_dsl.experiments.benchmark.store import Store
 from recbole_dsl.experiments.benchmark.studies import studies
@@ -31,7 +33,10 @@ def benchmark(request: Request) -> Ended:
         UsageError: something in the request is wrong; nothing has been run or written.
     """
     if request.report_only:
-        return Ended(_report(request.output, store.read_plan(request.output), None))
+        stored = store.read_plan(request.output)
+        if request.columns is not None:
+            stored["columns"] = request.columns
+        return Ended(_report(request.output, stored, None))
     models = entries.entries(request.models, request.models_file)
     reference = entries.choose_reference([entry.label for entry in models], request.reference)
 
@@ -41,7 +46,11 @@ def benchmark(request: Request) -> Ended:
         )
 
     checked = make_plan({})
+    for values in checked.protocol.values():
+        check_columns(request.columns or (), reported(values["metrics"], values["topk"]))
     to_tune = None if request.tune is None else studies(models, request)
+    for note in checked.notes:  # before hours of tuning
+        print(f"note: {note}", file=sys.stderr)
     opened = Store(request.output)
     try:
         stored_plan, stopped = None, None
@@ -51,7 +60,7 @@ def benchmark(request: Request) -> Ended:
                 progress = TuningProgress(request.jobs)
                 tuned = tuning.outcomes(to_tune, request.jobs, progress, request.retry_failed)
                 checked = make_plan(tuned)
-            stored_plan = _plain(checked, tuned, reference, request.alternative)
+            stored_plan = _plain(checked, tuned, reference, request)
             store.write_plan(request.output, stored_plan)
             _run_missing(checked, opened, request)
         except StoppedBySignal as signal:
@@ -68,7 +77,7 @@ def benchmark(request: Request) -> Ended:
 
 
 def _plain(
-    checked: Plan, tuned: Mapping[tuple[str, str], Outcome], reference: str, alternative: str
+    checked: Plan, tuned: Mapping[tuple[str, str], Outcome], reference: str, request: Request
 ) -> dict[str, Any]:
     """All that a report needs beside the records, as plain data."""
     runs = [
@@ -82,13 +91,12 @@ def _plain(
         tuning=list(tuned.values()),
         notes=checked.notes,
         reference=reference,
-        alternative=alternative,
+        alternative=request.alternative,
+        columns=request.columns or [],
     )
 
 
 def _run_missing(checked: Plan, opened: Store, request: Request) -> None:
-    for note in checked.notes:
-        print(f"note: {note}", file=sys.stderr)
     if opened.dropped_line:
         print("the last line of the store was torn; its run is run again", file=sys.stderr)
     missing = [run for run in checked.runs if _is_missing(run, opened, request.retry_failed)]

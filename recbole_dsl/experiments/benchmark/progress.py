@@ -37,7 +37,8 @@ class Estimate:
         self._seconds.setdefault(kind, []).append(seconds)
 
     def left(self, elapsed: Iterable[tuple[Kind, float]] = ()) -> float | None:
-        """Seconds until the last run ends, or None while no run has ended.
+        """Seconds until the last run ends; None while no run has ended, and where those at work
+        have all taken longer than expected, so that nothing is known.
 
         Args:
             elapsed: (kind, seconds) of the runs at work.
@@ -49,7 +50,7 @@ class Estimate:
         total = sum(typical.get(kind, other) for kind in self._remaining)
         for kind, seconds in elapsed:
             total -= min(seconds, typical.get(kind, other))
-        return total / min(self._jobs, max(len(self._remaining), 1))
+        return total / min(self._jobs, len(self._remaining)) if total >= 1 else None
 
 
 class Progress:

@@ -23,6 +23,8 @@ class Request(NamedTuple):
         retry_failed: whether failed runs and studies are run again.
         keep_checkpoints: whether the runs' checkpoints are kept.
         report_only: nothing is run; the last plan of ``output`` is reported.
+        columns: metrics of table.tex, in its order; None: those of the last plan, or NDCG and
+            recall.
     """
 
     models: list[str] | None
@@ -41,3 +43,4 @@ class Request(NamedTuple):
     retry_failed: bool
     keep_checkpoints: bool
     report_only: bool
+    columns: list[str] | None = None

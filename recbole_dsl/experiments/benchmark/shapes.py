@@ -36,6 +36,7 @@ PLAN: Shape = {
     "notes": [str],
     "reference": str,
     "alternative": str,
+    "columns?": [str],
     "tuning?": [{"label": str, "dataset": str, "budget": {"trials": int, "seconds": object},
                  "why_not": object, "sampler": str}],
 }  # fmt: skip

@@ -55,7 +55,7 @@ class TuningProgress:
         for event in job.events.new():
             if event["event"] != "trial":
                 continue
-            trials.ended(event)
+            trials.ended(event, time.monotonic() - job.started)
             left = self._seconds_left()
             text = event["text"]
             text += f"; about {duration(left)} of tuning left" if left and trials.left else ""
@@ -63,26 +63,37 @@ class TuningProgress:
 
     def _seconds_left(self) -> float:
         """Of all studies, once a trial has ended."""
-        seconds = [seconds for trials in self._studies.values() for seconds in trials.seconds]
-        mean = statistics.fmean(seconds)
-        total = sum(trials.remaining(mean) for trials in self._studies.values())
+        studies = self._studies.values()
+        mean = statistics.fmean(second for trials in studies for second in trials.seconds)
+        begun = [trials.start_up for trials in studies if trials.start_up is not None]
+        start_up = statistics.fmean(begun)
+        total = sum(trials.remaining(mean, start_up) for trials in studies)
         return total / min(self._jobs, len(self._studies))
 
 
 class _Trials:
-    """The trials of a study: how many are ``left``, and the ``seconds`` of those that ended."""
+    """The trials of a study: how many are ``left``, the ``seconds`` of those that ended, and
+    ``start_up``, the seconds of its process before its first trial began; None: it has not."""
 
     def __init__(self, planned: int, max_seconds: float | None) -> None:
         self.left, self.seconds = planned, list[float]()
+        self.start_up: float | None = None
         self._max_seconds = max_seconds
 
-    def ended(self, event: Mapping[str, Any]) -> None:
+    def ended(self, event: Mapping[str, Any], elapsed: float) -> None:
+        """A trial has ended, so many seconds after the process was started."""
+        if self.start_up is None:
+            self.start_up = max(elapsed - event["seconds"], 0.0)
         self.left = event["planned"] - event["ended"]
         self.seconds.append(event["seconds"])
 
-    def remaining(self, mean_of_all: float) -> float:
-        """Seconds that its trials to come will take, each as long as its own or as all so far."""
+    def remaining(self, mean_of_all: float, start_up: float) -> float:
+        """Seconds until its last trial ends, each trial as long as its own or as all so far.
+
+        Args:
+            start_up: of the other studies' processes, where its own has yet to be started.
+        """
         total = self.left * (statistics.fmean(self.seconds) if self.seconds else mean_of_all)
-        if self._max_seconds is None:
-            return total
-        return min(total, max(self._max_seconds - sum(self.seconds), 0))
+        if self._max_seconds is not None:
+            total = min(total, max(self._max_seconds - sum(self.seconds), 0))
+        return total + (start_up if self.start_up is None else 0)

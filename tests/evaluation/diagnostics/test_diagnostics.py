@@ -163,9 +163,41 @@ def test_the_command_puts_two_models_on_one_page(toy, own_folder, capsys):
         assert any("popularity group of the positive item" in title for title in titles)
         assert "effective number of negatives" in titles
         assert shown.locator("table").count() == 2
-        shown.set_viewport_size({"width": 400, "height": 800})
-        shown.wait_for_timeout(300)
-        assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        _check_verdicts(shown.locator(".verdict").all_inner_texts(), found)
+        assert shown.locator(".warning").count() == 0
+        for width in (1400, 500):
+            shown.set_viewport_size({"width": width, "height": 800})
+            shown.wait_for_timeout(300)
+            assert shown.evaluate("document.body.scrollWidth <= window.innerWidth")
+
+
+def _check_verdicts(verdicts, found):
+    """The sentences have the numbers of the JSON file, of the first and last group with a row."""
+    for said, (label, one) in zip(verdicts, found.items(), strict=True):
+        names = [g["name"] for g in one["groups"] if one["positives"]["kl"][g["name"]]]
+        ends = [one["positives"]["temperature"][names[at]]["mean"] for at in (0, -1)]
+        assert said.startswith(f"{label}, rarest and most popular tenth of the positives: ")
+        shown = f"mean temperature {ends[0]:.3f} and {ends[1]:.3f};"
+        assert (shown if label == "MF_DSL" else "mean temperature 0.200 in both;") in said
+        negatives = [one["positives"]["effective_negatives"][names[at]]["mean"] for at in (0, -1)]
+        assert f"of negatives {negatives[0]:.0f}" in said and "of 9;" in said
+
+
+@pytest.mark.slow
+def test_checkpoints_of_different_splits_are_warned_of_in_a_line(toy, own_folder, capsys):
+    split = {"eval_args": {"split": {"RS": [0.6, 0.2, 0.2]}}}
+    one, same, other = (
+        run("MF_SL", toy, config_dict={**SETTINGS, **more, "checkpoint_dir": place})["checkpoint"]
+        for place, more in (("a", {}), ("b", {"tau": 0.1}), ("c", split))
+    )
+    capsys.readouterr()
+    assert main([one, same, "--rows=100", "--output=same.html"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert main([one, same, other, "--rows=100", "--output=mixed.html"]) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warned) == 1
+    assert warned[0].startswith(f"warning: {other} was not trained on the rows of {one} (")
+    assert 'class="warning"' in (own_folder / "mixed.html").read_text()
 
 
 def test_the_page_of_a_run_has_the_name_of_the_commands(toy, own_folder):

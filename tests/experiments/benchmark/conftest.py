@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from recbole_dsl.experiments.benchmark.report import write
 from recbole_dsl.experiments.benchmark.store import Store, write_plan
 
 
@@ -32,8 +33,22 @@ class Filled(NamedTuple):
 
 @pytest.fixture
 def filled(tmp_path):
+    """A benchmark's folder of the test's own; see :func:`_fill`."""
+    return _fill(tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """(folder as of :func:`_fill`, summaries), with its report, for tests that only read it."""
+    made = _fill(tmp_path_factory.mktemp("reported") / "out")
+    summaries, paths = write.write(*made)
+    assert [path.name for path in paths] == list(write.FILES)
+    return made, summaries
+
+
+def _fill(folder):
     """Three models, two seeds, two test sets; 50 users, values by user, groups."""
-    folder, draw = tmp_path / "out", np.random.default_rng(0)
+    draw = np.random.default_rng(0)
     users = np.array([f"u{number}" for number in range(50)])
     runs, store = [], Store(folder)
     for seed in (0, 1):

@@ -180,6 +180,12 @@ def test_a_typo_stops_it_before_anything_is_written(tiny, own_folder, capsys):
     assert not (own_folder / "out").exists()
 
 
+def test_a_column_that_is_not_measured_stops_it_before_anything_is_written(tiny, capsys):
+    code, said = _main(capsys, "--model=Pop", "--columns=recall@5,ndcg@50")
+    assert code == 2 and not Path("out").exists()
+    assert said.startswith("error: --columns: ndcg@50 is not measured: recall@5, ")
+
+
 def test_each_worker_gets_its_share_of_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     assert [jobs.threads(at_once) for at_once in (1, 2, 3, 20)] == [8, 4, 2, 1]

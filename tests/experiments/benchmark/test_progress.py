@@ -25,6 +25,8 @@ def test_the_time_left_is_that_of_the_runs_to_come_by_their_kind():
     assert estimate.left([(A, 40)]) == 100  # late, but no earlier than now
     estimate.done(A, 20)
     assert estimate.left() == 100
+    assert estimate.left([(B, 99.7)]) is None  # "about 0 s left" would say that all is done
+    assert estimate.left([(B, 300)]) is None
 
 
 def test_jobs_share_the_time_left_and_earlier_runs_are_known():

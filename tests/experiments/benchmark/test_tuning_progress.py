@@ -1,5 +1,6 @@
 """The lines that a benchmark prints while it tunes, from the events of its studies."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,11 +10,12 @@ from recbole_dsl.experiments.benchmark.tuning_progress import TuningProgress
 from recbole_dsl.experiments.events import FILE, EventReader, append
 
 
-def _study(folder, label, trials=4, seconds=None):
+def _study(folder, label, trials=4, seconds=None, ago=0.0):
     budget = {"trials": trials, "seconds": seconds}
     study = SimpleNamespace(label=label, dataset="d", budget=budget)
     (folder / label).mkdir()
-    return Job(study, folder / label, None, 0.0, EventReader(folder / label / FILE))
+    started = time.monotonic() - ago
+    return Job(study, folder / label, None, started, EventReader(folder / label / FILE))
 
 
 def _end(job, ended, seconds):
@@ -54,3 +56,13 @@ def test_studies_that_run_at_once_share_the_time(jobs, capsys):
     _end(jobs[0], 3, 10.0)
     progress.tick(jobs)
     assert "about 18 s of tuning left" in capsys.readouterr().err  # (10 + 25) / 2
+
+
+def test_studies_that_have_yet_to_start_need_their_start_up_too(tmp_path, capsys):
+    # 15 s after its process was started, a trial of 10 s has ended.
+    first, second = _study(tmp_path, "A", ago=15), _study(tmp_path, "B", seconds=25)
+    progress = TuningProgress(jobs=1)
+    progress.begin([first.task, second.task])
+    _end(first, 1, 10.0)
+    progress.tick([first])
+    assert "about 60 s of tuning left" in capsys.readouterr().err  # 3 x 10, then 5 + 25

@@ -1,16 +1,16 @@
 """The plots of a benchmark, as Plotly figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from recbole_dsl.common.html_page import COLOURS
+from recbole_dsl.common.html_page import COLOURS, LEGEND, epoch_axis, log_axis
 from recbole_dsl.experiments.benchmark.report.summary import Record, Summary
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x")
-_LEGEND = dict(orientation="h", yanchor="top", y=-0.2, x=0)
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, tuple[str, str, str]]:
@@ -24,15 +24,12 @@ def line_styles(labels: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def metrics(summary: Summary) -> go.Figure:
-    """Each metric by model, with its deviation over seeds; a menu chooses the metric."""
+def metrics(summary: Summary, metric: str) -> go.Figure:
+    """A metric by model, with its deviation over seeds, on each test set."""
     figure = go.Figure()
     labels = summary.labels
-    shown = summary.valid_metric if summary.valid_metric in summary.metrics else summary.metrics[0]
-    traces = [(metric, at) for metric in summary.metrics for at in summary.test_sets]
-    for metric, at in traces:
+    for place, at in enumerate(summary.test_sets):
         found = [summary.results[at, label, metric] for label in labels]
-        place = summary.test_sets.index(at)
         figure.add_scatter(
             x=[result.mean for result in found],
             y=labels,
@@ -40,36 +37,24 @@ def metrics(summary: Summary) -> go.Figure:
             mode="markers",
             marker=dict(size=10, color=COLOURS[place], symbol=_SYMBOLS[place]),
             name=f"{at} test" if at != "test" else "test",
-            visible=metric == shown,
             hovertemplate="%{y}: %{x:.4f} ± %{error_x.array:.4f}<extra></extra>",
         )
-    buttons = [
-        dict(
-            label=metric,
-            method="update",
-            args=[{"visible": [one == metric for one, _ in traces]}, {"xaxis.title.text": metric}],
-        )
-        for metric in summary.metrics
-    ]
-    menu = dict(
-        buttons=buttons, x=0, xanchor="left", y=1, yanchor="bottom", pad=dict(b=8),
-        active=summary.metrics.index(shown),
-    )  # fmt: skip
     figure.update_layout(
-        height=210 + 30 * len(labels),
-        updatemenus=[menu],
-        showlegend=len(summary.test_sets) > 1,
-        legend=dict(orientation="h", x=0, y=-60 / (30 * len(labels)), yanchor="top"),
+        height=170 + 26 * len(labels), showlegend=len(summary.test_sets) > 1, legend=LEGEND
     )
-    figure.update_xaxes(title=shown)
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_xaxes(title=metric)
+    figure.update_yaxes(
+        type="category", range=[len(labels) - 0.5, -0.5], categoryarray=labels, automargin=True
+    )
     return figure
 
 
 def curves(summary: Summary) -> list[go.Figure]:
     """The validation metric by epoch, and by seconds of training and validation, all seeds."""
     found = []
-    for title, by_time in (("epoch", False), ("seconds, validation included", True)):
+    epochs = max(len(record["epochs"]) for rows in summary.records.values() for record in rows)
+    axes = (epoch_axis(epochs), dict(title="seconds, validation included"))
+    for axis, by_time in zip(axes, (False, True), strict=True):
         figure = go.Figure()
         for label, (colour, dash, symbol) in line_styles(summary.labels).items():
             for at, record in enumerate(summary.records[label]):
@@ -85,8 +70,8 @@ def curves(summary: Summary) -> list[go.Figure]:
                     showlegend=at == 0,
                     hovertemplate=f"{label}, seed {record['seed']}: %{{y:.4f}}<extra></extra>",
                 )
-        figure.update_layout(height=_height(summary.labels), legend=_LEGEND)
-        figure.update_xaxes(title=title)
+        figure.update_layout(height=_height(summary.labels), legend=LEGEND)
+        figure.update_xaxes(axis)
         figure.update_yaxes(title=f"valid {summary.valid_metric}", automargin=True)
         found.append(figure)
     return found if any(trace.x for figure in found for trace in figure.data) else []
@@ -105,9 +90,8 @@ def _curve(record: Record, metric: str, by_time: bool) -> tuple[list[float], lis
     return x, y
 
 
-def times(summary: Summary) -> list[go.Figure]:
-    """Accuracy against the time of a run: a figure for each test set."""
-    metric = summary.valid_metric if summary.valid_metric in summary.metrics else summary.metrics[0]
+def times(summary: Summary, metric: str) -> list[go.Figure]:
+    """A metric against the time of a run: a figure for each test set."""
     found, seconds = [], summary.seconds.values()
     wide = max(seconds) > 10 * min(seconds)  # a log axis of less than a decade has no ticks
     for at in summary.test_sets:
@@ -124,49 +108,101 @@ def times(summary: Summary) -> list[go.Figure]:
                 legendgroup=label,  # groups are set as densely as the page is wide
                 hovertemplate=f"{label}: %{{y:.4f}} in %{{x:.1f}} s<extra></extra>",
             )
-        figure.update_layout(height=_height(summary.labels), legend=_LEGEND)
-        figure.update_xaxes(title="seconds of a run, median", type="log" if wide else "linear")
+        figure.update_layout(height=_height(summary.labels), legend=LEGEND)
+        figure.update_xaxes(title="seconds of a run, median", **(log_axis() if wide else {}))
         figure.update_yaxes(title=_axis_title(metric, at), automargin=True)
         found.append(figure)
     return found
 
 
-def groups(summary: Summary) -> list[tuple[str, list[go.Figure]]]:
-    """A metric by group of items or users: (name of the grouping, figures), where measured."""
-    found: dict[str, list[go.Figure]] = {}
+class OfGroups(NamedTuple):
+    """A metric by group of items or users: name of the grouping, metric, a figure of its values and
+    one of the gains over the reference for each test set."""
+
+    kind: str
+    metric: str
+    values: list[go.Figure]
+    gains: list[go.Figure]
+
+
+def groups(summary: Summary, metric: str) -> list[OfGroups]:
+    """All groupings that were measured, by a metric or, where they lack it, by the first."""
+    found = []
     measured = [r for rows in summary.records.values() for r in rows if r.get("groups")]
     for kind in measured[0]["groups"] if measured else ():
         sets = measured[0]["groups"][kind]["metrics"]
-        for at, by_metric in sets.items():
-            wanted = summary.valid_metric
-            metric = wanted if wanted in by_metric else next(iter(by_metric))
-            found.setdefault(kind, []).append(_by_group(summary, kind, at, metric))
-    return list(found.items())
+        of_first = next(iter(sets.values()))
+        chosen = metric if metric in of_first else next(iter(of_first))
+        drawn = OfGroups(kind, chosen, [], [])
+        for at in sets:
+            means = {label: _means(summary, label, kind, at, chosen) for label in summary.labels}
+            drawn.values.append(_by_group(summary, means, kind, _axis_title(chosen, at)))
+            if summary.reference in means and len(means) > 1:
+                title = f"{_axis_title(chosen, at)}:<br>% above {summary.reference}"
+                gains = relative_gains(means, summary.reference)
+                drawn.gains.append(_by_group(summary, gains, kind, title, zero=True))
+        found.append(drawn)
+    return found
 
 
-def _by_group(summary: Summary, kind: str, test_set: str, metric: str) -> go.Figure:
+Spread = tuple[float, float]  # mean and standard deviation over seeds
+
+
+def _means(summary: Summary, label: str, kind: str, at: str, metric: str) -> dict[str, Spread]:
+    """Group -> mean of a metric and its deviation; nan where nothing was measured."""
+    values: dict[str, list[float]] = {}
+    for record in summary.records[label]:
+        of_kind = record.get("groups", {}).get(kind)
+        for name, value in of_kind["metrics"][at][metric].items() if of_kind else ():
+            values.setdefault(name, []).append(np.nan if value is None else value)
+    return {
+        name: (float(np.mean(column)), float(np.std(column, ddof=len(column) > 1)))
+        for name, column in values.items()
+    }
+
+
+def relative_gains(
+    means: Mapping[str, Mapping[str, Spread]], reference: str
+) -> dict[str, dict[str, Spread]]:
+    """Label -> group -> 100 (model / reference - 1), for all but the reference; nan where that
+    has 0. Their deviation is not worked out."""
+    base = {name: mean or np.nan for name, (mean, _) in means[reference].items()}
+    return {
+        label: {
+            name: (100 * (mean / base.get(name, np.nan) - 1), 0.0)
+            for name, (mean, _) in groups.items()
+        }
+        for label, groups in means.items()
+        if label != reference
+    }
+
+
+def _by_group(
+    summary: Summary,
+    means: Mapping[str, Mapping[str, Spread]],
+    kind: str,
+    title: str,
+    zero: bool = False,
+) -> go.Figure:
     figure = go.Figure()
     for label, (colour, dash, symbol) in line_styles(summary.labels).items():
-        values: dict[str, list[float]] = {}
-        for record in summary.records[label]:
-            of_kind = record.get("groups", {}).get(kind)
-            for name, value in of_kind["metrics"][test_set][metric].items() if of_kind else ():
-                values.setdefault(name, []).append(np.nan if value is None else value)
-        if not values:
+        if not means.get(label):
             continue
         figure.add_scatter(
-            x=list(values),
-            y=[float(np.mean(column)) for column in values.values()],
-            error_y=dict(array=[float(np.std(c, ddof=len(c) > 1)) for c in values.values()]),
+            x=list(means[label]),
+            y=[mean for mean, _ in means[label].values()],
+            error_y=dict(array=[deviation for _, deviation in means[label].values()]),
             mode="lines+markers",
             line=dict(color=colour, dash=dash, width=1.5),
             marker=dict(color=colour, symbol=symbol, size=8),
             name=label,
             legendgroup=label,
         )
-    figure.update_layout(height=_height(summary.labels), legend=_LEGEND)
+    if zero:
+        figure.add_hline(0, line=dict(color="#000000", width=1))
+    figure.update_layout(height=_height(summary.labels), legend=LEGEND, showlegend=True)
     figure.update_xaxes(title=f"group by {kind.replace('_', ' ')}", type="category")
-    figure.update_yaxes(title=_axis_title(metric, test_set), automargin=True)
+    figure.update_yaxes(title=title, automargin=True)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The tables as text: for a terminal, as Markdown, as LaTeX, as CSV."""
+"""The tables as text: for a terminal, as Markdown, as CSV."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,7 @@ from tabulate import tabulate
 from recbole_dsl.experiments.benchmark.report import tables, tuning_table
 from recbole_dsl.experiments.benchmark.report.summary import VALID, Summary
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
-
-_LATEX_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": "$<$", ">": "$>$", "±": r"$\pm$",
-}  # fmt: skip
-
-
-def latex_text(text: object) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return "".join(_LATEX_SPECIAL.get(c, c) for c in str(text))
-
+from recbole_dsl.experiments.benchmark.report.verdict import verdict
 
 PLAIN = Style()
 TERMINAL = Style(best="\x1b[1m{}\x1b[0m", second="\x1b[4m{}\x1b[0m")
@@ -27,13 +17,6 @@ MARKDOWN = Style(
     best="**{}**",
     star=lambda stars: " " + stars.replace("*", r"\*"),
     word=lambda text: str(text).replace("|", r"\|"),
-)
-LATEX = Style(
-    best=r"\textbf{{{}}}",
-    second=r"\underline{{{}}}",
-    spread=r"{} $\pm$ {}",
-    star=r"\textsuperscript{{{}}}".format,
-    word=latex_text,
 )
 
 
@@ -49,9 +32,11 @@ def terminal(summaries: Sequence[Summary], bold: bool) -> str:
             title = _title(summary, test_set)
             rows = tables.results(summary, test_set, TERMINAL if bold else PLAIN)
             blocks.append(f"{title}\n\n{_draw(rows, 'simple')}")
-            compared = tables.comparisons(summary, test_set, summary.valid_metric, PLAIN)
+            metric = summary.main_metric
+            blocks.append(verdict(summary, test_set, metric))
+            compared = tables.comparisons(summary, test_set, metric, PLAIN)
             if compared:
-                title = f"{summary.reference} against the others, {summary.valid_metric}"
+                title = f"the others against {summary.reference}, {metric}"
                 blocks.append(f"{title}\n\n{_draw(compared, 'simple')}")
         blocks.append("\n".join(tables.notes(summary)))
     return "\n\n".join(blocks)
@@ -69,12 +54,13 @@ def markdown(summaries: Sequence[Summary], heading: str, plan: Mapping[str, Any]
     for summary in summaries:
         for test_set in summary.test_sets:
             blocks.append(f"## {_title(summary, test_set)}")
+            blocks.append(MARKDOWN.word(verdict(summary, test_set, summary.main_metric)))
             rows = tables.results(summary, test_set, MARKDOWN)
             blocks.append(_draw(rows, "pipe"))
             for metric in summary.metrics:
                 compared = tables.comparisons(summary, test_set, metric, MARKDOWN)
                 if compared:
-                    blocks += [f"### {summary.reference} against the others, {metric}"]
+                    blocks += [f"### The others against {summary.reference}, {metric}"]
                     blocks.append(_draw(compared, "pipe"))
         notes = [line.replace("*", r"\*") for line in tables.notes(summary)]
         blocks += [" ".join(notes), *(f"Failed: {line}" for line in tables.failures(summary))]
@@ -82,26 +68,6 @@ def markdown(summaries: Sequence[Summary], heading: str, plan: Mapping[str, Any]
         blocks += ["## Tuning", tuning_table.note(plan), _draw(budgets, "pipe", last="left")]
         blocks += [f"Failed: {line}" for line in tuning_table.failures(plan)]
     return "\n\n".join(blocks) + "\n"
-
-
-def latex(summaries: Sequence[Summary]) -> str:
-    """A ``table`` for each test set, in the style of booktabs."""
-    blocks = ["% needs \\usepackage{booktabs}"]
-    for summary in summaries:
-        for test_set in summary.test_sets:
-            header, *rows = tables.results(summary, test_set, LATEX)
-            frame = pd.DataFrame(rows, columns=header)
-            notes = [_title(summary, test_set) + ".", *tables.notes(summary, compared=False)]
-            with pd.option_context("display.max_colwidth", None):  # pandas 1 cuts longer cells
-                table = frame.to_latex(
-                    index=False,
-                    escape=False,
-                    column_format="l" + "r" * (len(header) - 1),
-                    caption=latex_text(" ".join(notes)),
-                    label=f"tab:{summary.dataset}-{test_set}",
-                )
-            blocks.append(table)
-    return "\n".join(blocks)
 
 
 def frame(summaries: Sequence[Summary]) -> pd.DataFrame:
@@ -127,6 +93,7 @@ def frame(summaries: Sequence[Summary]) -> pd.DataFrame:
             ):
                 row[f"n_{name}"] = pair and pair.n
                 row[f"difference_{name}"] = pair and pair.difference
+                row[f"low_{name}"], row[f"high_{name}"] = (pair and pair.interval) or (None, None)
                 row[f"d_z_{name}"] = pair and pair.effect
                 row[f"p_{name}"] = pair and pair.p
                 row[f"p_holm_{name}"] = p

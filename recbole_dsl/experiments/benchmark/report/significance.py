@@ -15,23 +15,28 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
+CONFIDENCE = 0.95
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 class Comparison(NamedTuple):
-    """A reference against another model, over pairs of values.
+    """A model against a reference, over pairs of values.
 
     Attributes:
-        n: pairs. difference: mean of reference - other, in the metric's units.
-        effect: Cohen's d_z, that mean over the standard deviation of the differences (n - 1); None
-            where all differences are equal or there are fewer than two.
-        p: of the paired t-test; None where ``effect`` is.
+        n: pairs. difference: mean of model - reference, in the metric's units. base: mean of the
+            reference over the pairs.
+        effect: Cohen's d_z, the difference over the standard deviation of the differences (n - 1);
+            None where all differences are equal or there are fewer than two.
+        p: of the paired t-test. interval: both ends of the 95 % confidence interval of the
+            difference, of this comparison alone, by the t distribution; None where ``effect`` is.
     """
 
     n: int
     difference: float
-    effect: float | None
-    p: float | None
+    base: float
+    effect: float | None = None
+    p: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 def compare(
@@ -41,7 +46,7 @@ def compare(
     alternative: str = "two-sided",
     smaller: bool = False,
 ) -> Comparison:
-    """Paired t-test of a reference against another model.
+    """Paired t-test of another model against a reference.
 
     Args:
         reference, other: (n,) values of a metric, pair by pair for the same seed or user.
@@ -60,22 +65,27 @@ def compare(
     """
     if alternative not in ("two-sided", "better"):
         raise ValueError(f"alternative must be two-sided or better, got {alternative!r}")
-    first, second = np.asarray(reference, np.float64), np.asarray(other, np.float64)
+    first, second = np.asarray(other, np.float64), np.asarray(reference, np.float64)
     if first.ndim != 1 or first.shape != second.shape or not len(first):
         raise ValueError(
-            f"needs pairs, two (n,) arrays of equal length, got {first.shape}, {second.shape}"
+            f"needs pairs, two (n,) arrays of equal length, got {second.shape}, {first.shape}"
         )
-    differences = first - second
-    mean = float(differences.mean())
+    n, differences = len(first), first - second
+    found = Comparison(n, float(differences.mean()), float(second.mean()))
     # Differences that are equal but for rounding have a spread that means nothing.
     scale = max(np.abs(first).max(), np.abs(second).max())
-    spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
     if spread <= 1e-12 * scale:
-        return Comparison(len(differences), mean, None, None)
+        return found
     if alternative == "better":
-        alternative = "less" if smaller else "greater"
+        alternative = "greater" if smaller else "less"
     p = float(scipy.stats.ttest_rel(first, second, alternative=alternative).pvalue)
-    return Comparison(len(differences), mean, mean / spread, p)
+    margin = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread / n**0.5
+    return found._replace(
+        effect=found.difference / spread,
+        p=p,
+        interval=(found.difference - margin, found.difference + margin),
+    )
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -103,3 +113,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def stars(p: float | None) -> str:
     """``*`` below 0.05, ``**`` below 0.01, ``***`` below 0.001, else nothing."""
     return next((mark for level, mark in STARS if p is not None and p < level), "")
+
+
+def significant(p: float | None) -> bool:
+    """Whether a corrected p-value is below 0.05."""
+    return bool(stars(p))

@@ -24,7 +24,7 @@ class Result(NamedTuple):
 
     Attributes:
         mean, std: over the seeds; std with n - 1, None for one seed. seeds: how many there are.
-        users, over_seeds: :class:`significance.Comparison` of the reference with this model, over
+        users, over_seeds: :class:`significance.Comparison` of this model with the reference, over
             users and over seeds; None for the reference, and where there is nothing to pair.
         p_users, p_seeds: their p-values by Holm's method, over the models compared.
     """
@@ -36,6 +36,21 @@ class Result(NamedTuple):
     over_seeds: significance.Comparison | None = None
     p_users: float | None = None
     p_seeds: float | None = None
+
+    @property
+    def tested(self) -> "Tested | None":
+        """Against the reference over users, else over seeds; None where nothing could be paired."""
+        if self.users is not None:
+            return Tested("users", self.users, self.p_users)
+        return self.over_seeds and Tested("seeds", self.over_seeds, self.p_seeds)
+
+
+class Tested(NamedTuple):
+    """A comparison: over "users" or "seeds", its pairs, and its p-value by Holm's method."""
+
+    over: str
+    pair: significance.Comparison
+    p: float | None
 
 
 class Summary(NamedTuple):
@@ -66,6 +81,11 @@ class Summary(NamedTuple):
     records: dict[str, list[Record]]
     failed: list[Record]
     missing: int
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that chose the best epoch, where it is one of the test's, else the first."""
+        return self.valid_metric if self.valid_metric in self.metrics else self.metrics[0]
 
 
 def smaller_is_better(metric: str) -> bool:

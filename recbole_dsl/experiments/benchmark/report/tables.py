@@ -1,4 +1,4 @@
-"""The tables of a benchmark: rows models, columns metrics; and the reference against each model."""
+"""The tables of a benchmark: rows models, columns metrics; and each model against the reference."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -35,7 +35,7 @@ def results(summary: Summary, test_set: str, style: Style, decimals: int = 4) ->
         columns.insert(0, (VALID, summary.valid_metric))
     header = [f"valid {metric}" if at == VALID else metric for at, metric in columns]
     rows = [["model", *map(style.word, header), "seconds", "parameters"]]
-    marks = {column: _marks(summary, *column) for column in columns}
+    marks = {column: best_two(summary, *column) for column in columns}
     for label in summary.labels:
         cells = [style.word(label)]
         for at, metric in columns:
@@ -52,7 +52,7 @@ def results(summary: Summary, test_set: str, style: Style, decimals: int = 4) ->
     return rows
 
 
-def _marks(summary: Summary, test_set: str, metric: str) -> dict[str, int]:
+def best_two(summary: Summary, test_set: str, metric: str) -> dict[str, int]:
     """Label -> 0 for the best and 1 for the second best mean, with ties alike."""
     means = {label: summary.results[test_set, label, metric].mean for label in summary.labels}
     order = sorted(set(means.values()), reverse=not smaller_is_better(metric))
@@ -68,20 +68,27 @@ def seconds_cell(seconds: float) -> str:
 def comparisons(
     summary: Summary, test_set: str, metric: str, style: Style, decimals: int = 4
 ) -> Rows | None:
-    """The reference against each model by a metric: rows of text, the first one the header; None
+    """Each model against the reference by a metric: rows of text, the first one the header; None
     where nothing could be paired."""
-    header = ["model", "difference", "users", "d_z users", "p users", "seeds", "d_z seeds"]
-    rows = [[*header, "p seeds"]]
-    for label in summary.labels:
-        found = summary.results[test_set, label, metric]
-        if found.users is None and found.over_seeds is None:
-            continue
-        reference = summary.results[test_set, summary.reference, metric].mean
-        cells = [style.word(label), f"{reference - found.mean:+.{decimals}f}"]
-        for pair, p in ((found.users, found.p_users), (found.over_seeds, found.p_seeds)):
-            cells += [f"{pair.n:,}", _effect_text(pair.effect), p_text(p)] if pair else ["", "", ""]
-        rows.append(cells)
-    return rows if len(rows) > 1 else None
+    found = {label: summary.results[test_set, label, metric] for label in summary.labels}
+    paired = [(label, one, one.tested.pair) for label, one in found.items() if one.tested]
+    if not paired:
+        return None
+    shown = ["users"] if any(one.users for one in found.values()) else []
+    if not shown or any(one.p_seeds is not None for one in found.values()):
+        shown.append("seeds")  # of one seed each there is nothing to say
+    heads = [head for over in shown for head in (over, f"d_z {over}", f"p {over}")]
+    rows = [["model", "difference", "95 % interval", *heads]]
+    for label, one, first in paired:
+        ends = [f"{end:+.{decimals}f}" for end in first.interval or ()]
+        cells = [style.word(label), f"{first.difference:+.{decimals}f}", " to ".join(ends)]
+        tests = {"users": (one.users, one.p_users), "seeds": (one.over_seeds, one.p_seeds)}
+        rows.append(cells + [cell for over in shown for cell in _test_cells(*tests[over])])
+    return rows
+
+
+def _test_cells(pair: significance.Comparison | None, p: float | None) -> tuple[str, str, str]:
+    return (f"{pair.n:,}", _effect_text(pair.effect), p_text(p)) if pair else ("", "", "")
 
 
 def _effect_text(value: float | None) -> str:
@@ -130,9 +137,10 @@ def notes(summary: Summary, compared: bool = True) -> list[str]:
         )
     if compared and any(result.users or result.over_seeds for result in found):
         sentences.append(
-            f"Comparisons: difference is {summary.reference} minus the model; d_z is the mean "
-            f"difference over the standard deviation of the differences; p of paired t-tests, "
-            f"{side}, corrected by Holm's method over {others} models."
+            f"Comparisons: difference is the model minus {summary.reference}, over users where "
+            "they are known, else over seeds, with the 95 % confidence interval of that comparison "
+            "alone; d_z is the mean difference over the standard deviation of the differences; p "
+            f"of paired t-tests, {side}, corrected by Holm's method over {others} models."
         )
     return sentences
 

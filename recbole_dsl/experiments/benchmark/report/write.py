@@ -2,30 +2,42 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recbole_dsl.common.files import write_together
-from recbole_dsl.common.html_page import Bold, Section, page_text
+from recbole_dsl.common.html_page import Bold, Page, Section, page_text, write_plotly
 from recbole_dsl.experiments.benchmark.report import figures, formats, tables, tuning_table
+from recbole_dsl.experiments.benchmark.report.forest import forest
+from recbole_dsl.experiments.benchmark.report.paper_table import paper_tables
 from recbole_dsl.experiments.benchmark.report.summary import Record, Summary, summarise
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
+from recbole_dsl.experiments.benchmark.report.verdict import verdict
 
 FILES = ("table.md", "table.csv", "table.tex", "report.html")
 _TITLE = "Benchmark"
 _BEST = "\x00"  # marks a cell for the page, which makes it bold
 _PAGE = Style(best=_BEST + "{}")
-_METRICS = "Mean over seeds; bars are the standard deviation. The menu chooses the metric."
-_CURVES = "Validation metric, a line for each seed. A click on a name in the legend hides it."
+_METRICS = "Mean over seeds; bars are the standard deviation."
+_CURVES = "Validation metric, a line for each seed. Epochs are counted from 1, in logs from 0."
+_FOREST = (
+    "How far each model is from the reference, with the 95 % confidence interval of that "
+    "comparison alone. Colours are by p-values that are corrected by Holm's method for the number "
+    "of models, as the stars of the tables. On the right, the difference relative to the reference."
+)
 _GROUPS = "Mean over seeds; bars are the standard deviation."
+_GAINS = (
+    "The same values over those of the reference. Gains of groups with small values are large and "
+    "uncertain: see the values above."
+)
 _TIMES = "Mean over seeds and its standard deviation, by the median time of a whole run."
 
 
 def write(
     folder: str | os.PathLike[str], plan: Mapping[str, Any], records: Mapping[str, Record]
 ) -> tuple[list[Summary], list[Path]]:
-    """Write table.md, table.csv, table.tex and report.html of a plan's runs.
+    """Write table.md, table.csv, table.tex and report.html of a plan's runs, and Plotly's code.
 
     Args:
         folder: of the benchmark. plan: what :func:`store.read_plan` gives.
@@ -33,6 +45,8 @@ def write(
     Returns:
         (summaries, paths): a summary for each dataset, and the paths written: none where there is
         no result yet.
+    Raises:
+        UsageError: a record is not whole, or the plan's columns name a metric that lacks.
     """
     folder = Path(folder)
     summaries = [
@@ -54,9 +68,10 @@ def write(
     texts = (
         formats.markdown(measured, _TITLE, plan),
         formats.frame(measured).to_csv(index=False),
-        formats.latex(measured),
-        page_text(_TITLE, _intro(plan, measured), _sections(plan, measured)),
+        paper_tables(measured, plan.get("columns", ())),
+        page_text(_page(plan, measured)),
     )
+    write_plotly(folder)
     write_together(
         {
             path: functools.partial(_write_text, text=text)
@@ -108,43 +123,67 @@ def _intro(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> str:
     return "\n\n".join([*lines, f"Made with {text}."])
 
 
-def _sections(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> list[Section]:
-    sections = []
+def _page(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> Page:
+    sections: list[Section] = []
     for summary in summaries:
         on = f" on {summary.dataset}" if len(summaries) > 1 else ""
-        sections += _sections_of(summary, on)
+        sections += _results(summary, on, plan.get("columns", ()))
+        for metric in summary.metrics:
+            sections += [part._replace(choice=metric) for part in _by_metric(summary, metric, on)]
+        if curves := figures.curves(summary):
+            sections.append(Section(f"Training{on}", _CURVES, tuple(curves)))
+        if failed := tables.failures(summary):
+            sections.append(Section(f"Failed runs{on}", "\n\n".join(failed)))
     if rows := tuning_table.table(plan):
         failed = tuning_table.failures(plan)
         text = "\n\n".join([tuning_table.note(plan), *(f"Failed: {line}" for line in failed)])
         sections.append(Section("Tuning", text, table=rows))
-    return sections
+    return Page(
+        _TITLE,
+        sections,
+        verdict=[
+            verdict(summary, test_set, summary.main_metric)
+            for summary in summaries
+            for test_set in summary.test_sets
+        ],
+        intro=_intro(plan, summaries),
+        chosen=summaries[0].main_metric,
+    )
 
 
-def _sections_of(summary: Summary, on: str) -> list[Section]:
-    """The sections of a dataset; ``on`` ends each heading."""
-    sections = []
+def _results(summary: Summary, on: str, columns: Sequence[str]) -> Iterator[Section]:
+    """The table of each test set; ``on`` ends each heading."""
     for test_set in summary.test_sets:
         name = "Results" if test_set == "test" else f"Results, {test_set} test"
-        rows = tables.results(summary, test_set, _PAGE)
         first = test_set == summary.test_sets[0]
         notes = " ".join(tables.notes(summary, compared=False)) if first else ""
-        sections.append(Section(name + on, notes, table=_bold(rows)))
-    sections.append(Section(f"Metrics by model{on}", _METRICS, (figures.metrics(summary),)))
+        rows = _bold(tables.results(summary, test_set, _PAGE))
+        paper = paper_tables([summary._replace(test_sets=[test_set])], columns)
+        yield Section(name + on, notes, table=rows, latex=paper)
+
+
+def _by_metric(summary: Summary, metric: str, on: str) -> Iterator[Section]:
+    """What is shown of a metric, where the page's menu chooses it."""
     for test_set in summary.test_sets:
-        name = f"{summary.reference} against the others, {summary.valid_metric}"
-        if compared := tables.comparisons(summary, test_set, summary.valid_metric, _PAGE):
-            text = tables.notes(summary)[-1]
-            heading = name + ("" if test_set == "test" else f", {test_set} test") + on
-            sections.append(Section(heading, text, table=compared))
-    if curves := figures.curves(summary):
-        sections.append(Section(f"Training{on}", _CURVES, tuple(curves)))
-    for kind, drawn in figures.groups(summary):
-        sections.append(Section(f"By {kind.replace('_', ' ')}{on}", _GROUPS, tuple(drawn)))
-    times = tuple(figures.times(summary))
-    sections.append(Section(f"Accuracy against time{on}", _TIMES, times))
-    if failed := tables.failures(summary):
-        sections.append(Section(f"Failed runs{on}", "\n\n".join(failed)))
-    return sections
+        at = ("" if test_set == "test" else f", {test_set} test") + on
+        name = f"Differences from {summary.reference}, {metric}{at}"
+        said = verdict(summary, test_set, metric)
+        if drawn := forest(summary, test_set, metric):
+            said = "" if metric == summary.main_metric else said  # which stands at the top
+            if test_set == summary.test_sets[0]:
+                said = "\n\n".join([said, _FOREST, tables.notes(summary)[-1]])
+            compared = tables.comparisons(summary, test_set, metric, _PAGE)
+            yield Section(name, said, (drawn,), compared)
+        else:
+            yield Section(name, said)
+    yield Section(f"{metric} by model{on}", _METRICS, (figures.metrics(summary, metric),))
+    for found in figures.groups(summary, metric):
+        kind = found.kind.replace("_", " ")
+        yield Section(f"{found.metric} by {kind}{on}", _GROUPS, tuple(found.values))
+        if found.gains:
+            title = f"Gain over {summary.reference} in {found.metric}, by {kind}{on}"
+            yield Section(title, _GAINS, tuple(found.gains))
+    yield Section(f"{metric} against time{on}", _TIMES, tuple(figures.times(summary, metric)))
 
 
 def _bold(rows: Rows) -> list[list[str]]:

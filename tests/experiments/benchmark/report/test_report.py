@@ -14,13 +14,6 @@ from recbole_dsl.evaluation import per_user
 from recbole_dsl.experiments.benchmark.report import formats, write
 
 
-@pytest.fixture
-def written(filled):
-    summaries, paths = write.write(*filled)
-    assert [path.name for path in paths] == list(write.FILES)
-    return summaries
-
-
 def _users(filled, label, seeds=(0, 1), test_set="iid"):
     tables = []
     for seed in seeds:
@@ -30,7 +23,8 @@ def _users(filled, label, seeds=(0, 1), test_set="iid"):
     return np.mean(tables, axis=0)
 
 
-def test_csv_has_means_deviations_and_corrected_tests(filled, written):
+def test_csv_has_means_deviations_and_corrected_tests(reported):
+    filled, _ = reported
     table = pd.read_csv(filled.folder / "table.csv")
     keys = ["test_set", "model", "metric"]
     assert len(table) == 2 * 3 * 2 + 3 and not table.duplicated(keys).any()
@@ -54,13 +48,15 @@ def test_csv_has_means_deviations_and_corrected_tests(filled, written):
         row = table.loc["iid", label, "ndcg@5"]
         assert row["n_users"] == 50 and row["p_users"] == pytest.approx(p, rel=1e-9, abs=0)
         assert row["p_holm_users"] == pytest.approx(expected[p], rel=1e-9, abs=0)
-        assert row["difference_users"] > 0 and row["d_z_users"] > 1
+        assert row["difference_users"] < 0 and row["d_z_users"] < -1
+        assert row["low_users"] < row["difference_users"] < row["high_users"] < 0
     compared = [f"{name}_{over}" for name in ("n", "p") for over in ("users", "seeds")]
     assert table.loc["iid", "A_SL", "ndcg@5"][compared].isna().all()  # not with itself
     assert np.isnan(table.loc["iid", "B|x", "giniindex@5"]["p_users"])
 
 
-def test_markdown_marks_the_best_in_each_metrics_own_direction(filled, written):
+def test_markdown_marks_the_best_in_each_metrics_own_direction(reported):
+    filled, _ = reported
     text = (filled.folder / "table.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith(("| A_SL", "| C_%"))]
     cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
@@ -72,25 +68,28 @@ def test_markdown_marks_the_best_in_each_metrics_own_direction(filled, written):
     assert "C_% on tiny, seed 1: last line" in text
 
 
-def test_latex_reads_back(filled, written):
+def test_latex_reads_back(reported):
+    filled, _ = reported
     text = (filled.folder / "table.tex").read_text()
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
     lines = [line.removesuffix(r"\\").split("&") for line in body.strip().splitlines()]
     rows = [[cell.strip() for cell in line] for line in lines]
-    assert [row[0] for row in rows] == [r"A\_SL", "B|x", r"C\_\%"]
-    assert {len(row) for row in rows} == {6}
+    assert [row[0] for row in rows] == [r"A\_SL", r"B\textbar{}x", r"C\_\%"]
+    assert {len(row) for row in rows} == {3}
     table = pd.read_csv(filled.folder / "table.csv").set_index(["test_set", "model", "metric"])
     for label, row in zip(("A_SL", "B|x", "C_%"), rows, strict=True):
-        number = re.search(r"\d\.\d+", row[2])[0]
-        mean = table.loc["iid", label, "ndcg@5"]["mean"]
-        assert float(number) == pytest.approx(mean, abs=5e-5)
-    assert r"\textbf{" in rows[0][2] and r"$\pm$" in rows[0][2]
-    assert r"\textsuperscript{***}" in rows[1][2]
+        for test_set, cell in zip(("iid", "popularity"), row[1:], strict=True):
+            number = re.search(r"\d\.\d+", cell)[0]
+            mean = table.loc[test_set, label, "ndcg@5"]["mean"]
+            assert float(number) == pytest.approx(mean, abs=5e-5)
+    assert r"\textbf{" in rows[0][1] and r"$\pm$" in rows[0][1]
+    assert r"\rlap{$^{*}$}" in rows[1][1]
     assert not re.search(r"(?<!\\)[%_#]", body)
 
 
-def test_the_terminal_gets_bold_only_where_it_can(written):
+def test_the_terminal_gets_bold_only_where_it_can(reported):
+    _, written = reported
     plain, bold = (formats.terminal(written, bold=flag) for flag in (False, True))
     assert "\x1b[" not in plain and "\x1b[1m0.5" in bold
     assert re.sub(r"\x1b\[\d+m", "", bold) == plain
@@ -99,29 +98,71 @@ def test_the_terminal_gets_bold_only_where_it_can(written):
 
 
 @pytest.mark.slow
-def test_the_page_draws_all_plots_without_an_error_or_the_network(filled, written):
-    with opened(filled.folder / "report.html") as (page, errors):
+@pytest.mark.parametrize("width", [1400, 500])
+def test_the_page_draws_all_plots_without_an_error_or_the_network(reported, width):
+    filled, _ = reported
+    with opened(filled.folder / "report.html", width=width) as (page, errors):
         assert errors == []
-        headings = page.locator("h2").all_inner_texts()
+        headings = page.locator("h2:visible").all_inner_texts()
         assert headings == [
-            "Results, iid test", "Results, popularity test", "Metrics by model",
-            "A_SL against the others, ndcg@5, iid test",
-            "A_SL against the others, ndcg@5, popularity test",
-            "Training", "By item popularity", "Accuracy against time", "Failed runs",
+            "Results, iid test", "Results, popularity test",
+            "Differences from A_SL, ndcg@5, iid test",
+            "Differences from A_SL, ndcg@5, popularity test", "ndcg@5 by model",
+            "ndcg@5 by item popularity", "Gain over A_SL in ndcg@5, by item popularity",
+            "ndcg@5 against time", "Training", "Failed runs",
         ]  # fmt: skip
-        plots = page.locator(".plotly-graph-div")
-        assert plots.count() == 1 + 2 + 2 + 2
-        points = [plots.nth(at).locator(".scatterlayer .point").count() for at in range(7)]
-        assert points == [6, 0, 0, 3, 3, 3, 3]  # the tail, where nothing was measured, has none
-        assert plots.nth(1).locator(".scatterlayer .js-line").count() == 5  # a line each run
-        assert plots.nth(0).locator(".errorbar").count() == 6
+        plots = page.locator(".plotly-graph-div:visible")
+        assert plots.count() == 2 + 1 + 2 + 2 + 2 + 2
+        points = [plots.nth(at).locator(".scatterlayer .point").count() for at in range(11)]
+        # the tail, where nothing was measured, has none
+        assert points == [2, 2, 6, 3, 3, 2, 2, 3, 3, 0, 0]
+        assert plots.nth(9).locator(".scatterlayer .js-line").count() == 5  # a line each run
+        assert plots.nth(2).locator(".errorbar").count() == 6
+        ticks = plots.nth(9).locator(".xaxislayer-above text").all_text_contents()
+        assert ticks == ["1", "2", "3"]  # whole epochs, counted from 1
         assert page.locator("td b").first.inner_text().startswith("0.5")
-    with opened(filled.folder / "report.html", width=400) as (page, errors):
-        assert errors == []
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.evaluate("document.body.scrollWidth <= window.innerWidth")
+        page.select_option(".choices select", "giniindex@5")
+        page.wait_for_selector("h2:visible >> text=giniindex@5 by model")
+        assert errors == [] and page.locator("h2:visible", has_text="Differences").count() == 2
+        assert page.evaluate("document.body.scrollWidth <= window.innerWidth")
+    assert (filled.folder / "report.html").stat().st_size < 1_500_000
 
 
-def test_report_alone_makes_the_same_files_again_and_says_what_failed(filled, written, capsys):
+@pytest.mark.slow
+def test_the_verdict_has_the_numbers_of_the_tables_on_the_page(reported):
+    filled, _ = reported
+    with opened(filled.folder / "report.html") as (page, _):
+        first, second = page.locator(".verdict").all_inner_texts()
+        table = page.locator("section", has_text="Differences from A_SL, ndcg@5, iid test").first
+        rows = [row.split("\t") for row in table.locator("tr").all_inner_texts()]
+        best = page.locator("td b").nth(1).inner_text().split()[0]  # after that of validation
+    assert first.startswith(f"A_SL has the highest ndcg@5 on tiny, iid test: {best}, ")
+    assert second.startswith("A_SL has the highest ndcg@5 on tiny, popularity test: ")
+    means = {label: _users(filled, label, seeds).mean() for label, seeds in
+             (("B|x", (0, 1)), ("C_%", (0,)))}  # fmt: skip
+    nearest = max(means, key=means.get)
+    row = next(row for row in rows if row[0] == nearest)
+    assert rows[0][:3] == ["model", "difference", "95 % interval"]
+    ends = sorted(f"{-float(end):.4f}" for end in row[2].split(" to "))
+    assert f"{-float(row[1]):.4f} (" in first and f"ahead of {nearest}, the next" in first
+    assert f"(95 % interval {ends[0]} to {ends[1]})" in first
+
+
+def test_columns_choose_the_metrics_of_the_paper(filled, capsys):
+    code, _ = _reported(filled, capsys, "--columns=GiniIndex@5,ndcg@5")
+    text = (filled.folder / "table.tex").read_text()
+    assert code == 1 and r"Gini@5\,$\downarrow$ & NDCG@5" in text  # 1: a run has failed
+    before = text
+    code, lines = _reported(filled, capsys, "--columns=ndcg@50")
+    assert code == 2 and lines == [
+        "error: --columns: ndcg@50 is not measured: ndcg@5, giniindex@5; did you mean ndcg@5?"
+    ]
+    assert (filled.folder / "table.tex").read_text() == before
+
+
+def test_report_alone_makes_the_same_files_again_and_says_what_failed(filled, capsys):
+    write.write(*filled)
     before = {name: (filled.folder / name).read_text() for name in write.FILES[:3]}
     for name in write.FILES:
         (filled.folder / name).unlink()
@@ -138,9 +179,9 @@ def test_report_without_a_benchmark_is_a_usage_error(tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
-def _reported(filled, capsys):
+def _reported(filled, capsys, *words):
     """Exit code and lines of --report on what is in the folder."""
-    code = benchmark.main(["--report", f"--output={filled.folder}"])
+    code = benchmark.main(["--report", f"--output={filled.folder}", *words])
     said = capsys.readouterr()
     return code, said.out.splitlines() + said.err.splitlines()
 

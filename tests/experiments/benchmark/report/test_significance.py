@@ -13,11 +13,20 @@ def test_two_sided_is_scipys_and_the_same_in_both_directions():
     there, back = compare(GOOD, BAD), compare(BAD, GOOD)
     expected = scipy.stats.ttest_rel(GOOD, BAD)
     assert there.p == pytest.approx(expected.pvalue) and back.p == pytest.approx(there.p)
-    assert there.n == 30 and there.difference == pytest.approx((GOOD - BAD).mean())
+    assert there.n == 30 and there.difference == pytest.approx((BAD - GOOD).mean())
+    assert there.base == pytest.approx(GOOD.mean())
     assert back.difference == -there.difference and back.effect == -there.effect
     # d_z by definition, and by what it means for t
-    assert there.effect == pytest.approx((GOOD - BAD).mean() / np.std(GOOD - BAD, ddof=1))
-    assert there.effect * np.sqrt(30) == pytest.approx(expected.statistic)
+    assert there.effect == pytest.approx((BAD - GOOD).mean() / np.std(GOOD - BAD, ddof=1))
+    assert there.effect * np.sqrt(30) == pytest.approx(-expected.statistic)
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "better"])
+def test_the_interval_is_scipys_two_sided_one(alternative):
+    found = compare(GOOD, BAD, alternative=alternative)
+    gaps = BAD - GOOD
+    expected = scipy.stats.t.interval(0.95, 29, gaps.mean(), scipy.stats.sem(gaps))
+    assert found.interval == pytest.approx(expected)
 
 
 def test_better_looks_at_the_tail_in_which_the_reference_is_better():
@@ -36,8 +45,8 @@ def test_better_turns_around_where_smaller_is_better():
 
 
 def test_a_hand_value():
-    found = compare([1.0, 2.0, 3.0], [0.0, 2.0, 1.0])  # differences 1, 0, 2: mean 1, deviation 1
-    assert found[:3] == (3, 1.0, 1.0)
+    found = compare([1.0, 2.0, 3.0], [0.0, 2.0, 1.0])  # differences -1, 0, -2: deviation 1
+    assert found[:4] == (3, -1.0, 2.0, -1.0)
     t = np.sqrt(3)  # on 2 degrees of freedom: p = 1 - t / sqrt(2 + t^2)
     assert found.p == pytest.approx(1 - t / np.sqrt(2 + t**2))
 
@@ -45,11 +54,11 @@ def test_a_hand_value():
 @pytest.mark.parametrize("other", [[0.1, 0.2, 0.4], [0.2, 0.3, 0.5]])
 def test_equal_differences_are_no_test(other):
     found = compare([0.1, 0.2, 0.4], other)
-    assert found.p is None and found.effect is None
+    assert found.p is None and found.effect is None and found.interval is None
 
 
 def test_one_pair_is_no_test():
-    assert compare([0.1], [0.2]) == (1, -0.1, None, None)
+    assert compare([0.1], [0.2]) == (1, 0.1, 0.1, None, None, None)
 
 
 def test_what_is_no_pairs_is_refused():
