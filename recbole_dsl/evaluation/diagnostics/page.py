@@ -220,7 +220,7 @@ def _add_line(
     colour = COLOURS[at % len(COLOURS)]
     figure.add_scatter(
         x=x,
-        y=[float(f"{value:.6g}") for value in y],  # an axis of rounding errors cannot be drawn
+        y=y,
         name=name,
         mode="lines+markers",
         line=dict(color=colour, dash=dash),
