@@ -5,6 +5,7 @@ pip's plotly has no smaller part of it, and compressed inside a page it would st
 """
 
 import html
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -151,7 +152,7 @@ def _figure(figure: Any, name: str) -> str:
     figure.update_layout(template="none", colorway=COLOURS, margin=margin, title_font_size=16)
     drawn = figure.to_plotly_json()
     del drawn["layout"]["template"]  # the page has it once
-    content = plotly.io.to_json(drawn, validate=False)  # in which < and > are escaped
+    content = _json(drawn)
     buttons = "".join(
         f'<button data-save="{kind}">Save as {kind.upper()}</button>' for kind in ("svg", "png")
     )
@@ -167,8 +168,15 @@ def _figure(figure: Any, name: str) -> str:
 def _template() -> str:
     """The axes, colours and fonts of all plots."""
     white = plotly.io.templates["plotly_white"].to_plotly_json()
-    content: str = plotly.io.to_json({"layout": white["layout"]}, validate=False)
-    return content
+    return _json({"layout": white["layout"]})
+
+
+def _json(content: Any) -> str:
+    """JSON for a script, with numbers of six digits: a picture needs no more, and Plotly cannot
+    draw an axis along which values differ by rounding errors alone."""
+    text = plotly.io.to_json(content, validate=False)
+    short = json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}"))
+    return json.dumps(short, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _table(rows: Sequence[Sequence[object]]) -> str:

@@ -127,6 +127,16 @@ def test_plotly_lies_beside_the_pages_of_a_folder_once(tmp_path):
     assert code.read_text() == plotly.offline.get_plotlyjs()
 
 
+@pytest.mark.slow
+def test_values_that_differ_by_rounding_errors_are_drawn(tmp_path):
+    figure = plotly.graph_objects.Figure()
+    figure.add_scatter(x=["a", "b", "c"], y=[99.99999999999999, 100.0, 99.99999999999997])
+    figure.update_yaxes(title="share", automargin=True)
+    write_page(tmp_path / "page.html", _page(Section("Plot", "", [figure])))
+    with opened(tmp_path / "page.html") as (_, errors):
+        assert errors == []
+
+
 def test_what_a_figure_says_ends_no_script():
     text = page_text(_page(Section("Plot", "", [_bars()])))
     assert "NDCG@20 " in text and "NDCG@20 </script>" not in text

@@ -191,7 +191,9 @@ def _by_group(
         figure.add_scatter(
             x=list(means[label]),
             y=[mean for mean, _ in means[label].values()],
-            error_y=dict(array=[deviation for _, deviation in means[label].values()]),
+            error_y=None
+            if zero
+            else dict(array=[deviation for _, deviation in means[label].values()]),
             mode="lines+markers",
             line=dict(color=colour, dash=dash, width=1.5),
             marker=dict(color=colour, symbol=symbol, size=8),
