@@ -44,7 +44,7 @@ WITHOUT_RECBOLE = [
     "evaluation.top_items",
 ]
 # Packages that need not be installed; they are imported where they are used.
-OPTIONAL = {"hnswlib", "optuna", "pyarrow", "sqlalchemy"}  # Optuna brings the last one
+OPTIONAL = {"hnswlib", "optuna", "pyarrow", "sqlalchemy", "wandb"}  # Optuna brings sqlalchemy
 MOST_LINES = {ast.FunctionDef: 60, ast.ClassDef: 200}
 
 

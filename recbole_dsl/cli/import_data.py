@@ -45,7 +45,8 @@ COMMAND = Command(
     about="""
     Writes interactions as RecBole's atomic files, after checking every row, and says what they
     hold. FILE becomes <data_path>/<name>/<name>.inter; the parts of a ready split become
-    <name>.train.inter and so on.
+    <name>.train.inter and so on. <name>.yaml says which columns and parts there are: a run with
+    --dataset=<name> reads it below --config_files, and other settings of the data may be added.
 
     Files: .csv .tsv .txt .dat, each also .gz; .parquet (pip install recbole_dsl[parquet]). Ids stay
     as they are written ("007", 12345678901234567890), without blanks around them. Times are numbers
@@ -61,23 +62,23 @@ COMMAND = Command(
         Option("test", "its test rows", "FILE"),
         Option(
             "user",
-            "column of the user ids (default: user_id, userId, uid, reviewerID, ...)",
+            "column of the user ids (default: user_id, userId, uid, customer_id, ...)",
             "NAME",
         ),
         Option(
             "item",
-            "column of the item ids (default: item_id, asin, movieId, productId, ...)",
+            "column of the item ids (default: item_id, asin, movieId, product_id, sku, ...)",
             "NAME",
         ),
         Option(
             "rating",
-            "column of the ratings; None leaves them out (default: the usual names, if there)",
+            "column of the ratings; None leaves them out (default: rating, stars, ..., if there)",
             "NAME",
             read=_as_column,
         ),
         Option(
             "timestamp",
-            "column of the times; None leaves them out (default: the usual names, if there)",
+            "column of the times; None leaves them out (default: timestamp, ts, ..., if there)",
             "NAME",
             read=_as_column,
         ),
@@ -104,7 +105,11 @@ COMMAND = Command(
             "True",
             read=as_switch,
         ),
-        switch("overwrite", "replace files that are there"),
+        switch(
+            "overwrite",
+            "replace files that are there; a <name>.yaml changed by hand is kept as "
+            "<name>.yaml.old",
+        ),
     ],
     examples=[
         "ratings.csv --dataset=my-shop",

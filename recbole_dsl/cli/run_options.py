@@ -35,7 +35,8 @@ ANY_SETTING = Option(
 )
 LAYERS = """
 Later wins: RecBole's overall.yaml, properties/overall.yaml, the files of the model (pair, backbone,
-loss), those of the dataset, --config_files, the command line.
+loss), those of the dataset, <data_path>/<name>/<name>.yaml beside its data, --config_files, the
+command line.
 """
 
 

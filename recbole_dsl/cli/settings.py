@@ -27,7 +27,7 @@ _LAYERS = (
     "RecBole dataset/sample.yaml", "RecBole dataset/", "RecBole quick_start_config/", "model name",
     "properties/pair.yaml", "properties/backbone/", "backbone ", "backbone file ",
     "properties/loss/", "loss ", "loss file ", "", "properties/model/",
-    "properties/dataset/", "config file ", "config dict", "command line",
+    "properties/dataset/", "dataset file ", "config file ", "config dict", "command line",
 )  # fmt: skip
 _TITLES = ("  setting", "value", "type", "meaning")
 _WIDTHS = (26, 20, 13)  # of the columns but the last, which has what is left

@@ -1,10 +1,12 @@
 """``recbole_dsl split``: a dataset's parts as RecBole's atomic files, and a card of the split."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from recbole_dsl.cli.command import Command
 from recbole_dsl.cli.parser import Arguments, Option, as_list, as_value, switch
+from recbole_dsl.common.dataset_settings import read_line
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.text import table
 
@@ -34,13 +36,10 @@ def report(result: Mapping[str, Any]) -> str:
     if line := shares_line(next(iter(result["split"].values()))):
         lines.append(f"warning: {line}")
     lines += [f"removed {name}, of the split that was there" for name in result["removed"]]
+    lines += result["notes"]
     lines += [f"wrote {path}" for path in result["files"]]
-    parts = ", ".join(result["parts"])
-    lines += [
-        "for a property file (--config_files=FILE):",
-        f"  benchmark_filename: [{parts}]",
-    ]
-    return "\n".join(lines)
+    name = Path(result["files"][0]).parent.name
+    return "\n".join([*lines, read_line(name, result["settings"])])
 
 
 def _work(given: Arguments) -> int:
@@ -60,7 +59,8 @@ COMMAND = Command(
     Splits <data_path>/<name>/<name>.inter into RecBole's atomic files <output>.train.inter,
     <output>.valid.inter and <output>.test.inter (or .test_iid.inter, .test_popularity.inter) beside
     a card, <output>.split.json, with sizes, seed, Gini and KL of item popularity. Lines are copied
-    as they are; files of users, items and the like are copied along.
+    as they are; files of users, items and the like are copied along. <output>.yaml has the settings
+    with which a run of --dataset=<output> reads the parts.
     """,
     options=[
         Option(
@@ -108,10 +108,18 @@ COMMAND = Command(
             read=as_list,
         ),
         Option("output", "name of the dataset to make (default: <name>-<split>)", "NAME"),
-        Option("user", "column of the user ids", "NAME", "user_id"),
-        Option("item", "column of the item ids", "NAME", "item_id"),
-        Option("timestamp", "column of the times, for GT", "NAME", "timestamp"),
-        switch("overwrite", "replace files that are there"),
+        Option("user", "column of the user ids (default: <name>.yaml's, or user_id)", "NAME"),
+        Option("item", "column of the item ids (default: <name>.yaml's, or item_id)", "NAME"),
+        Option(
+            "timestamp",
+            "column of the times, for GT (default: <name>.yaml's, or timestamp)",
+            "NAME",
+        ),
+        switch(
+            "overwrite",
+            "replace files that are there; an <output>.yaml changed by hand is kept as "
+            "<output>.yaml.old",
+        ),
     ],
     examples=[
         "--dataset=ml-100k --split=PS --ratios=0.7,0.1,0.2",

@@ -4,7 +4,15 @@ import difflib
 from collections.abc import Collection
 
 
-class UsageError(ValueError):
+class _OneLine:
+    """Of an error whose str() says all that the user needs: a notebook shows that line alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {' '.join(str(self).split())}"]
+
+
+class UsageError(_OneLine, ValueError):
     """The user asked for something that cannot be done; str() is the one line to show."""
 
 
@@ -47,21 +55,21 @@ def how_to_install(name: str) -> str:
     return f"the package {name} is not installed: pip install {_INSTALLED_BY.get(name, name)}"
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(_OneLine, RuntimeError):
     """A loss, a weight or a metric is not a finite number; str() says where, and what to try."""
 
 
-class ProcessError(RuntimeError):
+class ProcessError(_OneLine, RuntimeError):
     """A process of the run died without raising; str() names it and says how it ended."""
 
 
-class NoWinnerError(RuntimeError):
+class NoWinnerError(_OneLine, RuntimeError):
     """No trial of a study finished; str() gives the first one's error."""
 
 
-class NothingToSelectOnError(RuntimeError):
+class NothingToSelectOnError(_OneLine, RuntimeError):
     """Trials have no validation score; str() says why."""
 
 
-class WriteError(OSError):
+class WriteError(_OneLine, OSError):
     """A file cannot be written; str() is a line with its path and the system's words."""

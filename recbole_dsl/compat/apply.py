@@ -18,6 +18,7 @@ from recbole_dsl.compat.dependency_fixes import (
 from recbole_dsl.compat.exact_time import exact_time_order, splits_by_time, stable_duplicates
 from recbole_dsl.compat.labels import zero_labels
 from recbole_dsl.compat.recbole_fixes import (
+    bars_that_go,
     coverage_metrics,
     download_barrier,
     folders_made_twice,
@@ -52,6 +53,7 @@ def apply() -> None:
         download_barrier,
         folders_made_twice,
         tensorboard_of_each_process,
+        bars_that_go,
         checked_columns,
         one_entity_of_an_item,
         zero_labels,

@@ -139,3 +139,17 @@ def tensorboard_of_each_process() -> None:
         return original(logger) if world().main else _SilentWriter()
 
     module.get_tensorboard = get_tensorboard
+
+
+def bars_that_go() -> None:
+    """Symptom: on a terminal each epoch of RecBole's models leaves a progress bar of training and
+    one of evaluation, between the lines that say how it ended.
+
+    Reported: none seen upstream (found here). Versions: RecBole 1.2.1 with any tqdm. Can go once
+    RecBole calls tqdm with leave=False.
+    """
+    from recbole.trainer import trainer as module
+
+    original = module.tqdm
+    if not hasattr(original, "func"):  # else changed already
+        module.tqdm = functools.partial(original, leave=False)

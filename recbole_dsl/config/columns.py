@@ -167,8 +167,11 @@ def _is_interval(allowed: Any, numbers: bool) -> bool:
 
 def _kinds(values: Mapping[str, Any], dataset: str) -> dict[str, str]:
     """The columns of all files of a dataset: name -> type."""
+    suffixes = [f".{name}" for name in (*_SOURCES, *(values["additional_feat_suffix"] or ()))]
     found: dict[str, str] = {}
     for path in sorted(Path(values["data_path"]).glob(f"{dataset}.*")):
+        if path.suffix not in suffixes:
+            continue
         with open(path, encoding=values.get("encoding"), errors="replace") as file:
             header = file.readline(1 << 20).rstrip("\r\n").lstrip("\ufeff")
         for column in header.split(values["field_separator"]):

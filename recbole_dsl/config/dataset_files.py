@@ -1,14 +1,68 @@
-"""Whether a dataset's files are there, before any of them is read."""
+"""A dataset's own settings, and whether its files are there, before any of them is read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from recbole_dsl.common import dataset_settings
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import read_yaml
 from recbole_dsl.config.columns import check_intervals
 from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES
 from recbole_dsl.evaluation.group_metrics import user_field
+
+# Settings of ours on data and evaluation, beside RecBole's.
+_OURS = {
+    "benchmark_valid", "discretization", "encoding", "group_metrics", "mask_at_test",
+    "numerical_features", "split_seed", "split_shift", "test_sets", "valid_shift",
+}  # fmt: skip
+
+
+class OwnSettings(NamedTuple):
+    """What ``<data_path>/<dataset>/<dataset>.yaml`` says.
+
+    Attributes:
+        layer: how the file is called as the origin of its settings.
+        values: the settings.
+    """
+
+    layer: str
+    values: dict[str, Any]
+
+
+def own_settings(data_path: object, dataset: str) -> OwnSettings | None:
+    """The settings that a dataset has in its own folder; None where there is no such file.
+
+    Raises:
+        UsageError: the file cannot be read, or is no YAML of ``key: value``.
+    """
+    if dataset == "ml-100k" or not _is_name(dataset):  # RecBole reads its own copy of ml-100k
+        return None
+    path = dataset_settings.path_in(Path(str(data_path)) / dataset)
+    return OwnSettings(f"dataset file {path}", read_yaml(path)) if path.is_file() else None
+
+
+def check_own_settings(own: OwnSettings, of_data: Iterable[str], known: Collection[str]) -> None:
+    """Check that a dataset's own file has settings of data and evaluation alone.
+
+    A dataset may come from anybody, and all models share its file: no model, no path to write to
+    and nothing of training is taken from there. What is no setting at all is found later.
+
+    Args:
+        own: what the file says. of_data: RecBole's settings of data and evaluation.
+        known: all settings of the run's model.
+    Raises:
+        UsageError: it has another one.
+    """
+    for key in own.values.keys() & set(known) - {*of_data, *_OURS}:
+        raise UsageError(
+            f"{key} ({own.layer}) is no setting of data or evaluation, which a dataset may have: "
+            "give it in a file of --config_files, or on the command line"
+        )
+
+
+def _is_name(dataset: str) -> bool:
+    return dataset not in (".", "..") and not any(mark in dataset for mark in "/\\")
 
 
 def check_dataset_files(values: Mapping[str, Any], dataset: str) -> None:
@@ -21,7 +75,7 @@ def check_dataset_files(values: Mapping[str, Any], dataset: str) -> None:
         UsageError: a file is missing, the name is unknown or a path, or ``benchmark_filename``
             names parts that make no split.
     """
-    if dataset in (".", "..") or any(mark in dataset for mark in "/\\"):
+    if not _is_name(dataset):
         raise UsageError(f"dataset must be the name of a folder in data_path, got {dataset!r}")
     folder = Path(values["data_path"])
     parts = values.get("benchmark_filename")

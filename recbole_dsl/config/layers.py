@@ -45,6 +45,10 @@ class Layers:
         """Put a layer on top. label is what the user is shown as the origin of its values."""
         self._layers.append((label, dict(values)))
 
+    def add_below(self, label: str, values: Mapping[str, Any]) -> None:
+        """Put a layer under all others."""
+        self._layers.insert(0, (label, dict(values)))
+
     def resolve(self) -> tuple[dict[str, Any], dict[str, str]]:
         """The winning values and the labels of their layers: two dicts with the same keys."""
         values: dict[str, Any] = {}

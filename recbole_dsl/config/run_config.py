@@ -17,7 +17,12 @@ from recbole_dsl.common.device import choose_device
 from recbole_dsl.common.distributed import world
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.checks import check_all
-from recbole_dsl.config.dataset_files import check_dataset_files
+from recbole_dsl.config.dataset_files import (
+    OwnSettings,
+    check_dataset_files,
+    check_own_settings,
+    own_settings,
+)
 from recbole_dsl.config.host_checks import check_host_negatives
 from recbole_dsl.config.known_settings import REPLACED, UNLISTED, unknown_setting
 from recbole_dsl.config.layers import Layers
@@ -36,8 +41,8 @@ class Config(RecBoleConfig):
     """All settings of a run, from every layer, checked.
 
     Layers, later wins: RecBole's overall, ``properties/overall.yaml``, the model's own files
-    (RecBole's, or backbone, loss and pair of ours), the dataset's, the user's files, config_dict,
-    command line.
+    (RecBole's, or backbone, loss and pair of ours), the dataset's (RecBole's, ours, and the
+    ``<dataset>.yaml`` beside its data), the user's files, config_dict, command line.
 
     Args:
         model: a name for :func:`resolve.resolve_model`; None: taken from the layers.
@@ -59,6 +64,7 @@ class Config(RecBoleConfig):
         search: setting -> range, what the model's property files propose for tuning.
         property_paths: the property files that hold the model's defaults, lowest layer first.
         device_reason: why ``device`` is the one it is.
+        own_settings: what the dataset's own file says; None where there is none.
 
     Raises:
         UsageError: an unknown name or setting, or a value outside its range.
@@ -73,6 +79,7 @@ class Config(RecBoleConfig):
     search: dict[str, Any]
     property_paths: list[Path]
     device_reason: str
+    own_settings: OwnSettings | None
 
     def __init__(
         self,
@@ -144,6 +151,10 @@ class Config(RecBoleConfig):
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         self._defaults.add_ours(self.spec, dataset)
+        given, defaults = self._given.resolve()[0], self._defaults.resolve()[0]
+        self.own_settings = own_settings(given.get("data_path", defaults["data_path"]), dataset)
+        if self.own_settings is not None:
+            self._given.add_below(*self.own_settings)
 
     # Checking them -------------------------------------------------------------------------------
 
@@ -151,6 +162,9 @@ class Config(RecBoleConfig):
         defaults, _ = self._defaults.resolve()
         given, origins = self._given.resolve()
         known = set(defaults) | UNLISTED | {k for keys in self.parameters.values() for k in keys}
+        if self.own_settings is not None:
+            of_data = self.parameters["Dataset"] + self.parameters["Evaluation"]
+            check_own_settings(self.own_settings, of_data, known)
         self.schema = Schema(self.property_paths, defaults)
         kept = self._only_known(given, origins, known - REPLACED.keys())
         self._defaults.add("given", kept)

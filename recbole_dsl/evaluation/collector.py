@@ -120,7 +120,7 @@ class TopkCollector(Collector):
         hits = torch.empty(len(chosen), k + 1, dtype=torch.int32, device=chosen.device)
         blocks: Any = range(0, len(chosen), ranker.users)
         if show_progress:
-            blocks = tqdm(blocks, ncols=100, desc=set_color("Evaluate   ", "pink"))
+            blocks = tqdm(blocks, ncols=100, desc=set_color("Evaluate   ", "pink"), leave=False)
         for start in blocks:
             block = slice(start, start + ranker.users)
             ids = chosen[block]

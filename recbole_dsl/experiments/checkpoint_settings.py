@@ -22,7 +22,7 @@ _LEFT_OUT = frozenset(
     {
         "cache_dir", "checkpoint_dir", "checkpoint_every", "config_files", "dataset_cache",
         "device", "gpu_id", "group_offset", "ip", "log_wandb", "nproc", "port", "result_file",
-        "save_dataloaders", "save_dataset", "show_progress", "use_gpu", "wandb_project",
+        "save_dataloaders", "save_dataset", "show_progress", "use_gpu", "verbose", "wandb_project",
         "world_size",
     }
 )  # fmt: skip

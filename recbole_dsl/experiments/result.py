@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from recbole_dsl._version import __version__
 from recbole_dsl.common import text
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.files import check_folder_writable, check_writable, write_atomically
+from recbole_dsl.common.terminal import say
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import SplitData
 from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
@@ -100,28 +100,22 @@ def publish(
     result: Mapping[str, Any],
     by_user: Mapping[str, Mapping[str, np.ndarray]] | None,
 ) -> None:
-    """Write the result file and what each user got, and log the tables; the main process does.
+    """Write the result file and what each user got, and say the tables; the main process does.
 
     Args:
         path: of the result file; None: no file is written.
         result: what the result file holds.
         by_user: metrics of each user, for a file beside it; None: no such file.
     """
-    logger = logging.getLogger()
     if path is not None:
         if by_user is not None:
             per_user.write(per_user.path_beside(path), by_user)
         write(path, result)
-        logger.info(f"Result: {path}")
+        say(f"Result: {path}")
     decimals = config["metric_decimal_place"]
-    best = result["best_epoch"]
-    chosen = f"epoch {best} of {len(result['epochs'])}" if best is not None else "no epoch chosen"
-    logger.info(
-        f"{result['model']} on {result['dataset']}, {chosen}, {result['seconds']:.0f} s, peak "
-        f"{result['peak_memory_mb']:.0f} MiB\n{table(result, decimals)}"
-    )
+    say(f"{headline(result)}, peak {result['peak_memory_mb']:.0f} MiB\n{table(result, decimals)}")
     for groups in group_tables(result.get("groups", {}), decimals):
-        logger.info(groups)
+        say(groups)
 
 
 def write(path: Path, result: Mapping[str, Any]) -> None:
@@ -130,14 +124,29 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
 
 
+def headline(result: Mapping[str, Any]) -> str:
+    """What ran, the epoch that was chosen, and the seconds it took."""
+    best = result["best_epoch"]
+    chosen = f"epoch {best} of {len(result['epochs'])}" if best is not None else "no epoch chosen"
+    return f"{result['model']} on {result['dataset']}, {chosen}, {result['seconds']:.0f} s"
+
+
+def measured(
+    result: Mapping[str, Any],
+) -> tuple[list[str], list[tuple[str, Mapping[str, float]]]]:
+    """The names of all metrics, and (part, its metrics) for validation and each test set that has
+    any."""
+    tests = {f"test_{name}": metrics for name, metrics in result.get("tests", {}).items()}
+    parts = {"valid": result["valid"], **(tests or {"test": result["test"]})}
+    rows = [(name, metrics) for name, metrics in parts.items() if metrics]
+    return list(dict.fromkeys(name for _, metrics in rows for name in metrics)), rows
+
+
 def table(result: Mapping[str, Any], decimals: int = 4) -> str:
     """Validation and test metrics, a row each, as text; a row for each of several test sets."""
-    tests = {f"test_{name}": metrics for name, metrics in result.get("tests", {}).items()}
-    measured = {"valid": result["valid"], **(tests or {"test": result["test"]})}
-    rows = [(name, metrics) for name, metrics in measured.items() if metrics]
+    names, rows = measured(result)
     if not rows:
         return "no validation and no test rows: nothing was measured"
-    names = list(dict.fromkeys(name for _, metrics in rows for name in metrics))
     shown = [
         [label, *(f"{metrics[n]:.{decimals}f}" if n in metrics else "" for n in names)]
         for label, metrics in rows

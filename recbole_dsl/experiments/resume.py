@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from recbole_dsl.common import distributed
 from recbole_dsl.common.distributed import world
 from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.terminal import say
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.content_digests import content_digests
 from recbole_dsl.data.pipeline import SplitData
@@ -28,7 +29,7 @@ _NOT_COMPARED = frozenset(
         "cache_dir", "checkpoint_dir", "checkpoint_every", "data_path", "dataset", "dataset_cache",
         "device", "gpu_id", "group_offset", "ip", "log_wandb", "model", "nproc", "port",
         "result_file", "save_dataloaders", "save_dataset", "show_progress", "state",
-        "strict_config", "use_gpu", "wandb_project", "world_size",
+        "strict_config", "use_gpu", "verbose", "wandb_project", "world_size",
     }
 )  # fmt: skip
 
@@ -190,10 +191,9 @@ def state_kept(
     if resumed is not None:
         check_data(resumed, digests)
         progress = last_checkpoint.resume(trainer, resumed.path, resumed.content, loaders)
-        logger = logging.getLogger()
-        logger.info(f"goes on after epoch {progress.epoch} of {resumed.path}")
+        say(f"goes on after epoch {progress.epoch} of {resumed.path}")
         if warning := changed_versions(resumed, versions()):
-            logger.warning(warning)
+            logging.getLogger().warning(warning)
     run = {**identity(config), "versions": versions(), "data": digests}
     trainer.last = last_checkpoint.LastCheckpoint(every, loaders, run, progress)
     trainer.last.take_lock(trainer)

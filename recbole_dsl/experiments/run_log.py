@@ -1,8 +1,9 @@
-"""RecBole's log to the terminal and to log/<model>/, for one run."""
+"""The log of one run: all of it in log/<model>/, in short on the terminal."""
 
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -10,23 +11,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import init_logger
-from recbole.utils.logger import RemoveColorFilter
+import colorlog
+from recbole.utils import get_local_time
 
-from recbole_dsl.common import distributed
+from recbole_dsl.common import distributed, terminal
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.files import system_words
 from recbole_dsl.config.run_config import Config
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 
 @contextlib.contextmanager
 def logged(config: Config) -> Iterator[None]:
-    """Write RecBole's log while the block runs; in several processes, the main one writes it.
+    """Write the log while the block runs; in several processes, the main one writes it.
 
-    RecBole's own call does nothing in a process whose root logger has a handler, so that a second
-    run would write into the first one's file. After a mistake of the user's, the file is removed,
-    with what RecBole's trainer has made by then: TensorBoard's folder, which is named after the
-    log, and an empty checkpoint_dir.
+    The setting ``state`` is the level of both, as in RecBole. The terminal shows warnings and what
+    :func:`recbole_dsl.common.terminal.say` says, or, where ``verbose`` is True, all of it. After a
+    mistake of the user's, the file is removed, with what RecBole's trainer has made by then:
+    TensorBoard's folder, which is named after the log, and an empty checkpoint_dir.
 
     Raises:
         OSError: there can be no such file.
@@ -35,7 +38,7 @@ def logged(config: Config) -> Iterator[None]:
     checkpoints = Path(config["checkpoint_dir"])
     folders += [checkpoints, *checkpoints.parents]
     missing = [path for path in folders if not path.exists()]
-    handlers = _handlers(config)
+    level, handlers = logging.getLogger().level, _handlers(config)
     for handler in handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handleError = _end_of(handler)  # type: ignore[method-assign, assignment]
@@ -46,6 +49,7 @@ def logged(config: Config) -> Iterator[None]:
         kept = False
         raise
     finally:
+        logging.getLogger().setLevel(level)
         for handler in handlers:
             logging.getLogger().removeHandler(handler)
             with contextlib.suppress(OSError):  # a full disk, which has been said
@@ -74,30 +78,80 @@ def _end_of(handler: logging.FileHandler) -> Callable[[logging.LogRecord], None]
     return said
 
 
-class _NamedApart:
-    """What RecBole's logger reads of a Config. The file's name holds a digest of all settings, and
-    one more here, so that runs of one second and equal settings have files of their own."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self.final_config_dict = {**config.final_config_dict, "run": uuid.uuid4().hex}
-
-    def __getitem__(self, key: str) -> Any:
-        return self._config[key]
-
-
 def _handlers(config: Config) -> list[logging.Handler]:
-    root = logging.getLogger()
-    before = root.handlers[:]
-    root.handlers = []
+    """The handlers of this process, put on the root logger; the main process has a file."""
+    level = getattr(logging, config["state"])
+    handlers: list[logging.Handler]
     if distributed.world().main:
-        init_logger(_NamedApart(config))
+        handlers = [_terminal(verbose=config["verbose"]), _file(config)]
     else:
-        logging.basicConfig(
-            level=logging.WARNING, format=f"process {distributed.world().rank}: %(message)s"
-        )
-    handlers, root.handlers = root.handlers, root.handlers + before
-    for handler in handlers:
-        if type(handler) is logging.StreamHandler and not handler.stream.isatty():
-            handler.addFilter(RemoveColorFilter())
+        handlers = [logging.StreamHandler()]
+        form = f"process {distributed.world().rank}: %(message)s"
+        handlers[0].setFormatter(logging.Formatter(form))
+        level = logging.WARNING
+    root = logging.getLogger()
+    root.setLevel(level)
+    root.handlers = handlers + root.handlers  # RecBole names TensorBoard's folder by the first file
     return handlers
+
+
+def _file(config: Config) -> logging.Handler:
+    """The file, in RecBole's place and form. Its name holds a random number, since runs of one
+    second would share it."""
+    model = config["model"]
+    name = f"{model}-{config['dataset']}-{get_local_time()}-{uuid.uuid4().hex[:6]}.log"
+    path = Path("log") / model / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    form = "%(asctime)-15s %(levelname)s  %(message)s"
+    handler.setFormatter(_Uncoloured(form, "%a %d %b %Y %H:%M:%S"))
+    return handler
+
+
+def _terminal(*, verbose: bool) -> logging.Handler:
+    """What the user sees: warnings and what is for the terminal, or, if verbose, everything."""
+    handler = logging.StreamHandler(_stream())
+    colours = handler.stream.isatty()
+    if verbose:
+        form = "%(asctime)-15s %(levelname)s  %(message)s"
+        kind = colorlog.ColoredFormatter if colours else _Uncoloured
+        handler.setFormatter(kind(f"%(log_color)s{form}" if colours else form, "%d %b %H:%M"))
+        return handler
+    handler.addFilter(
+        lambda record: record.name == terminal.LOGGER or record.levelno >= logging.WARNING
+    )
+    handler.setFormatter(_Brief(colours=colours))
+    return handler
+
+
+def _stream() -> Any:
+    """Standard error; in a notebook, which shows that in red, standard output."""
+    notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    return sys.stdout if notebook else sys.stderr
+
+
+class _Uncoloured(logging.Formatter):
+    """Without the colours that RecBole's messages hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _COLOUR.sub("", super().format(record))
+
+
+class _Brief(logging.Formatter):
+    """Messages alone, and ``warning:`` before those that are one.
+
+    Args:
+        colours: whether a warning is shown in one.
+    """
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = _COLOUR.sub("", super().format(record))
+        if record.levelno < logging.WARNING:
+            return text
+        word = "error" if record.levelno > logging.WARNING else "warning"
+        text = f"{word}: {text}"
+        return f"\033[33m{text}\033[0m" if self._colours else text

@@ -34,6 +34,15 @@ from recbole_dsl.experiments.result import (
 )
 from recbole_dsl.experiments.resume import Resumed, find_run, state_kept
 from recbole_dsl.experiments.run_log import logged
+from recbole_dsl.experiments.run_result import Result
+from recbole_dsl.experiments.run_summary import (
+    log_given,
+    say_data,
+    say_model,
+    say_split,
+    say_start,
+)
+from recbole_dsl.experiments.wandb_run import wandb_run
 from recbole_dsl.models.build import build_model
 from recbole_dsl.training.finite import check_metrics_are_numbers
 from recbole_dsl.training.trainer import trainer_class
@@ -51,7 +60,7 @@ def run(
     command: Sequence[str] | None = None,
     resume: bool | str | os.PathLike[str] | None = None,
     of_script: bool = False,
-) -> dict[str, Any]:
+) -> Result:
     """Train a model, choose its best epoch on validation, test that one.
 
     Args:
@@ -76,7 +85,7 @@ def run(
     ``if __name__ == "__main__":``.
 
     Returns:
-        dict: what the result file holds, and RecBole's ``best_valid_score``,
+        Result: a dict of what the result file holds, and RecBole's ``best_valid_score``,
         ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
     Raises:
         UsageError: a setting is wrong; nothing has been written. Or what resume names has others.
@@ -95,8 +104,8 @@ def run(
         if launch.to_be_launched(config):
             options: dict[str, Any] = dict(saved=saved, tested=tested, command=command)
             options["resume"] = resume if resumed is None else str(resumed.path)
-            return launch.launch(run, config, {**given, **options})
-        with logged(config), deterministic(config):
+            return Result(launch.launch(run, config, {**given, **options}))
+        with logged(config), deterministic(config), wandb_run(config):
             _log_start(config, command)
             return _run(config, resumed, after_validation, saved=saved, tested=tested)
 
@@ -108,7 +117,7 @@ def _run(
     *,
     saved: bool,
     tested: bool,
-) -> dict[str, Any]:
+) -> Result:
     """:func:`run` in this process."""
     started = time.perf_counter()
     prepared = _prepare(config, tested=tested)
@@ -123,9 +132,10 @@ def _log_start(config: Config, command: Sequence[str] | None) -> None:
     logger = logging.getLogger()
     logger.info(f"{config['model']} on {config['dataset']}" if command is None else command)
     logger.info(config)
+    log_given(config)
+    say_start(config)
     for warning in config.warnings:
         logger.warning(warning)
-    logger.info(f"device: {config['device']} ({config.device_reason})")
     processes = distributed.world().size
     if processes > 1:
         logger.info(f"processes: {processes}, through {distributed.backend(config['device'])}")
@@ -170,6 +180,7 @@ def _prepare(config: Config, *, tested: bool) -> Prepared:
     clock.done("model")
     logging.getLogger().info(model)
     trainer = trainer_class(config)(config, model)
+    say_model(config, trainer, data)
     trainer.fingerprint = fingerprint
     noise = noise_summary(data, model)
     if distributed.world().size > 1:  # from here on, negatives, noise and dropout differ
@@ -183,8 +194,10 @@ def _read(config: Config) -> tuple[pipeline.SplitData, str]:
     with distributed.first_on_machine():  # it downloads and caches, the others read
         whole = pipeline.load_dataset(config)
     logging.getLogger().info(whole)
+    say_data(config, whole)
     data = pipeline.split_dataset(config, whole)
     split_card.log_sizes(data.summary)
+    say_split(data)
     fingerprint = pipeline.fingerprint(data.train)
     if len(set(distributed.from_all(fingerprint))) > 1:
         raise UsageError(f"dataset {config['dataset']!r}: processes have read different rows")
@@ -245,7 +258,7 @@ def _test(
 
 def _report(
     prepared: Prepared, fitted: Fitted, *, saved: bool, tested: bool, started: float
-) -> dict[str, Any]:
+) -> Result:
     """Write and log the result of a run; what :func:`run` returns."""
     config, data, _, model, trainer, groups, noise = prepared
     seconds_before = 0.0 if trainer.last is None else trainer.last.seconds_before
@@ -290,10 +303,12 @@ def _report(
             )
     if trainer.last is not None:
         trainer.last.remove(trainer)
-    return {
-        **result,
-        "best_valid_score": fitted.best_score if math.isfinite(fitted.best_score) else None,
-        "valid_score_bigger": config["valid_metric_bigger"],
-        "best_valid_result": trainer.recorder.best_valid,
-        "test_result": result["test"],
-    }
+    return Result(
+        {
+            **result,
+            "best_valid_score": fitted.best_score if math.isfinite(fitted.best_score) else None,
+            "valid_score_bigger": config["valid_metric_bigger"],
+            "best_valid_result": trainer.recorder.best_valid,
+            "test_result": result["test"],
+        }
+    )

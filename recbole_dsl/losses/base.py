@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from recbole_dsl.losses.dro import view_statistics
+
 
 class TrainingRows(NamedTuple):
     """The training data as a loss sees it in :meth:`RowLoss.prepare`.
@@ -96,6 +98,21 @@ class RowLoss(torch.nn.Module):
         Args:
             view: as in :meth:`begin_epoch`, but without ``batches``: there are no training rows.
         """
+
+    def statistics(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Scalars that are worth a curve over the epochs, such as temperatures that change.
+
+        The trainer asks once in an epoch, of its last batch, in evaluation mode and without
+        gradient; no state may change. By default those of :func:`recbole_dsl.losses.dro
+        .view_statistics` for a loss with ``robust_view``, and none for others.
+
+        Args:
+            inputs: the tensors of ``forward``, by name.
+        Returns:
+            dict: name -> tensor of shape ().
+        """
+        robust_view: Any = getattr(self, "robust_view", None)
+        return {} if robust_view is None else view_statistics(robust_view(**inputs))
 
     def training_state(self) -> dict[str, Any]:
         """What the next epochs depend on beside parameters and buffers, such as the state of an

@@ -7,6 +7,8 @@ import torch
 
 from recbole_dsl.losses.checks import check_like
 
+_CELLS = 1 << 22  # of a (B, M) tensor that view_statistics looks at together, which bounds memory
+
 
 class RobustView(NamedTuple):
     """The parts of a loss that enter the identity in :func:`worst_case`, for the rows of a batch.
@@ -23,6 +25,33 @@ class RobustView(NamedTuple):
     tau: torch.Tensor
     log_kappa: torch.Tensor | None = None
     weight: torch.Tensor | None = None
+
+
+def view_statistics(view: RobustView) -> dict[str, torch.Tensor]:
+    """How a loss treats the rows of a batch, in a few scalars of shape ().
+
+    Returns:
+        dict: ``tau_mean``, ``tau_min``, ``tau_max``, of the rows' temperatures, in score units.
+        With weights of the negatives also ``kappa_entropy``, the mean over rows of their entropy
+        over log M, 1 for equal weights and 0 where one negative has all (absent where M is 1), and
+        ``kappa_max``, the mean over rows of the largest weight where their mean is 1.
+    """
+    tau, log_kappa, m = view.tau.detach(), view.log_kappa, view.f.shape[1]
+    found = {"tau_mean": tau.mean(), "tau_min": tau.min(), "tau_max": tau.max()}
+    if log_kappa is None:
+        return found
+    entropies, largest = [], []
+    rows = max(_CELLS // m, 1)
+    for first in range(0, len(tau), rows):
+        some = slice(first, first + rows)
+        left_out = view.f[some].detach() == -math.inf
+        share = torch.softmax(log_kappa[some].detach().masked_fill(left_out, -math.inf), dim=1)
+        entropies.append(torch.special.entr(share).sum(dim=1))
+        largest.append(share.max(dim=1).values)
+    if m > 1:
+        found["kappa_entropy"] = torch.cat(entropies).mean() / math.log(m)
+    found["kappa_max"] = m * torch.cat(largest).mean()
+    return found
 
 
 class WorstCase(NamedTuple):

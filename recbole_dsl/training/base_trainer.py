@@ -22,8 +22,8 @@ from recbole_dsl.evaluation.evaluator import plain_metrics, rounded
 from recbole_dsl.evaluation.gather import gather
 from recbole_dsl.evaluation.measures import Measures
 from recbole_dsl.training import checkpoint, last_checkpoint
+from recbole_dsl.training.epoch_reports import EpochReports
 from recbole_dsl.training.finite import check_metrics_are_numbers
-from recbole_dsl.training.recorder import Recorder
 
 
 class BaseTrainer(Trainer):
@@ -31,7 +31,8 @@ class BaseTrainer(Trainer):
     left to the subclasses.
 
     Attributes:
-        recorder: the :class:`Recorder` of this training.
+        reports: what records, says and draws the epochs of this training; recorder: its
+            :class:`recbole_dsl.training.recorder.Recorder`.
         fingerprint: of the training rows, for its checkpoints.
         last: keeps the state of the training for a run that goes on later; None: it is not kept.
         gradient_average: averages the gradients of all processes.
@@ -44,7 +45,8 @@ class BaseTrainer(Trainer):
         path = os.path.join(self.checkpoint_dir, f"{name}.pth")
         self.saved_model_file = distributed.from_main(path)
         self.eval_collector, self.evaluator = Measures.of(config)  # as RecBole calls them
-        self.recorder = Recorder(bigger=self.valid_metric_bigger)
+        self.reports = EpochReports(self)
+        self.recorder = self.reports.recorder
         self.fingerprint = ""
         self.last: last_checkpoint.LastCheckpoint | None = None
         self.gradient_average = distributed.GradientAverage(model.parameters())
@@ -75,6 +77,11 @@ class BaseTrainer(Trainer):
         if self.last is not None and epoch > self.start_epoch:
             self.last.epoch_done(self, epoch - 1)
 
+    def fit(self, train_data: Any, valid_data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """RecBole's ``fit``, of the trainer's own class."""
+        self.reports.begin(valid_data)
+        return super().fit(train_data, valid_data, *args, **kwargs)
+
     # Evaluation --------------------------------------------------------------------------------
 
     def _valid_epoch(
@@ -85,7 +92,7 @@ class BaseTrainer(Trainer):
         metrics = self.evaluate(valid_data, load_best_model=False, show_progress=show_progress)
         score = calculate_valid_score(metrics, self.valid_metric)
         check_metrics_are_numbers({self.valid_metric: score}, "valid")
-        self.recorder.epoch_validated(metrics, score, time.perf_counter() - started)
+        self.reports.validated(metrics, score, time.perf_counter() - started)
         return score, rounded(metrics, self.config["metric_decimal_place"])
 
     def evaluate(

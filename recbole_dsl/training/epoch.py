@@ -4,12 +4,14 @@ RecBole's loop reads the loss of each batch twice, to add it up and to check it;
 waits until all work queued so far is done. Here the losses stay on the device.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from recbole.utils import get_gpu_usage, set_color
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
+
+from recbole_dsl.training.loss_observer import LossObserver
 
 
 def batches_between_checks(device: torch.device) -> int:
@@ -17,7 +19,21 @@ def batches_between_checks(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 100
 
 
-def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> float:
+class Trained(NamedTuple):
+    """What an epoch of training gave.
+
+    Attributes:
+        loss: the sum of the batches' losses, which RecBole calls the training loss.
+        mean_loss: the mean over the rows. Both added up in float64.
+        statistics: :meth:`recbole_dsl.losses.RowLoss.statistics` of the last batch.
+    """
+
+    loss: float
+    mean_loss: float
+    statistics: dict[str, float]
+
+
+def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> Trained:
     """One pass over the training rows, as RecBole's ``Trainer._train_epoch`` makes it.
 
     What a step does is RecBole's: forward under autocast where ``enable_amp`` is on, backward,
@@ -30,8 +46,6 @@ def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> 
         batches: the loader of the training rows.
         epoch: number of the epoch, for the progress bar and errors.
         show_progress: whether to show a bar.
-    Returns:
-        The sum of the batches' losses, added up in float64.
     Raises:
         NonFiniteLossError: a loss is nan or infinite; on a CPU before its gradient is taken, on a
             GPU at most 100 batches later, and before the epoch ends.
@@ -40,12 +54,16 @@ def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> 
     model.train()
     losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
     check_after, checked, done = batches_between_checks(device), 0, 0
+    sizes, observer = list[int](), LossObserver(model.loss)
 
     scaler = torch.amp.GradScaler(device.type, enabled=trainer.enable_scaler)
     precision = torch.float16 if trainer.enable_scaler else torch.bfloat16
     shown = _progress_bar(batches, epoch) if show_progress else batches
     for done, interaction in enumerate(shown, start=1):
         optimizer.zero_grad(set_to_none=True)
+        sizes.append(len(interaction))
+        if done == len(losses):
+            observer.observe()
         with torch.autocast(device.type, precision, enabled=trainer.enable_amp):
             loss = model.calculate_loss(interaction.to(device))
         losses[done - 1] = loss.detach()
@@ -63,12 +81,14 @@ def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> 
         scaler.step(optimizer)
         scaler.update()
     _check_finite(trainer, losses, epoch, checked, done)
-    return losses.sum().item()
+    rows = torch.tensor(sizes, dtype=torch.float64, device=device)
+    mean = (losses[:done] * rows).sum() / rows.sum()
+    return Trained(losses.sum().item(), mean.item(), observer.values())
 
 
 def _progress_bar(batches: Any, epoch: int) -> Any:
     description = set_color(f"Train {epoch:>5}", "pink")
-    return tqdm(batches, total=len(batches), ncols=100, desc=description)
+    return tqdm(batches, total=len(batches), ncols=100, desc=description, leave=False)
 
 
 def _check_finite(trainer: Any, losses: torch.Tensor, epoch: int, start: int, end: int) -> None:

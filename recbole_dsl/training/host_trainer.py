@@ -32,7 +32,9 @@ class HostTrainer(BaseTrainer):
         # Not averaged in training: running means of batch normalisation and the like.
         self.copy_state_from_main()
         check_weights(self.model, self.config, epoch_idx)
-        self.recorder.epoch_trained(epoch_idx, loss, time.perf_counter() - started)
+        total = float(sum(loss) if isinstance(loss, tuple) else loss)
+        mean = total / max(len(train_data), 1)  # RecBole's losses are means over a batch's rows
+        self.reports.trained(epoch_idx, total, mean, time.perf_counter() - started, {})
         return loss
 
     def _check_nan(self, loss: torch.Tensor) -> None:

@@ -38,10 +38,12 @@ class PairTrainer(BaseTrainer):
         with sharding.whole(train_data):
             self.model.begin_epoch(epoch_idx, train_data)
         self.copy_state_from_main()
-        own_loss = train_epoch(self, train_data, epoch_idx, show_progress)
+        own = train_epoch(self, train_data, epoch_idx, show_progress)
         check_weights(self.model, self.config, epoch_idx)
         buffers = dict(self.model.loss.named_buffers())
         distributed.add_up(buffers[name] for name in self.model.loss.row_sums)
-        loss: float = sum(distributed.from_all(own_loss)) / distributed.world().size
-        self.recorder.epoch_trained(epoch_idx, loss, time.perf_counter() - started)
+        of_all = distributed.from_all((own.loss, own.mean_loss))
+        loss, mean_loss = (sum(values) / len(values) for values in zip(*of_all, strict=True))
+        seconds = time.perf_counter() - started
+        self.reports.trained(epoch_idx, loss, mean_loss, seconds, own.statistics)
         return loss

@@ -12,8 +12,9 @@ class Recorder:
 
     Attributes:
         epochs_done: a dict for each epoch: ``epoch``, its number; ``train_loss``, the sum over its
-            batches; ``train_seconds``; ``valid``, its unrounded metrics, and ``eval_seconds``, both
-            None where it was not validated.
+            batches, ``mean_loss``, that over the rows, or over the batches in RecBole's own models;
+            ``train_seconds``; ``valid``, its unrounded metrics, and ``eval_seconds``, both None
+            where it was not validated.
         best_epoch: number of the epoch whose weights were kept; None where none was.
         best_valid: the metrics of that epoch; None without validation.
         best_score: its score of ``valid_metric``; None without validation.
@@ -26,12 +27,13 @@ class Recorder:
         self.best_valid: Mapping[str, float] | None = None
         self.best_score: float | None = None
 
-    def epoch_trained(self, epoch: int, loss: float | tuple[float, ...], seconds: float) -> None:
-        """Note an epoch of training; a loss of several terms, a tuple, counts as their sum."""
+    def epoch_trained(self, epoch: int, loss: float, mean_loss: float, seconds: float) -> None:
+        """Note an epoch of training."""
         self.epochs_done.append(
             {
                 "epoch": epoch,
-                "train_loss": float(sum(loss) if isinstance(loss, tuple) else loss),
+                "train_loss": loss,
+                "mean_loss": mean_loss,
                 "train_seconds": seconds,
                 "valid": None,
                 "eval_seconds": None,

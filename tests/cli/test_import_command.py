@@ -21,12 +21,12 @@ def test_an_imported_split_is_trained_and_tested(own_folder, capsys):
     assert main(["import", "--train=train.csv", "--test=test.csv", *words]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "columns: user = who, item = what"
-    assert out[-1] == "  benchmark_filename: [train, test]"
+    assert out[-1].endswith("; benchmark_filename: [train, test]")
     assert Path("dataset/shop/shop.test.inter").read_text().split() == (
         ["user_id:token", "item_id:token", "u0", "i0", "u1", "i1"]
     )
     settings = [f"--{key}={value}" for key, value in QUICK.items()]
-    asked = ["--model=Pop", "--dataset=shop", "--benchmark_filename=[train, test]"]
+    asked = ["--model=Pop", "--dataset=shop"]
     assert main(["run", *asked, *settings, "--result_file=r.json"]) == 0
     splits = json.loads(Path("r.json").read_text())["splits"]
     assert splits["test"]["rows"] == 2

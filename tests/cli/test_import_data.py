@@ -34,8 +34,9 @@ def test_main_takes_flags_in_any_order_and_prints_the_summary(capsys, arguments)
     write("r.csv", "user;item;rating\na;b;bad\n")
     assert main(arguments) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("columns: user = user, item = item\npart  rows") and err == ""
-    assert out.endswith(f"wrote {Path('dataset/mine/mine.inter')}\n")
+    assert out.startswith("columns: user = user, item = item (recognised by name)\npart  rows")
+    assert f"wrote {Path('dataset/mine/mine.inter')}\n" in out and err == ""
+    assert out.endswith("--dataset=mine reads mine.yaml: load_col: {inter: [user_id, item_id]}\n")
     assert lines() == [HEADER, "a\tb"]
 
 

@@ -45,7 +45,8 @@ def test_layers_come_in_the_order_in_which_they_win():
         "RecBole quick_start_config/sequential.yaml", "model name", "properties/pair.yaml",
         "properties/backbone/MF.yaml", "backbone Tower, signature", "backbone file /my/tower.yaml",
         "properties/loss/SL.yaml", "loss HingeLoss, signature", "loss file /mine/hinge.yaml",
-        "properties/model/MF_SL.yaml", "properties/dataset/ml-100k.yaml", "config file a.yaml",
+        "properties/model/MF_SL.yaml", "properties/dataset/ml-100k.yaml",
+        "dataset file dataset/a/a.yaml", "config file a.yaml",
         "config file b.yaml", "config dict", "command line",
     ]  # fmt: skip
     rows = [Row(f"s{at}", at, "int", "", layer) for at, layer in enumerate(layers)]

@@ -86,4 +86,7 @@ def test_the_command_prints_a_table_and_the_line_to_use(own_folder, capsys):
     assert lines[4].split()[:2] == ["test", "20,000"]
     assert "2,099 rows reserved for train, one of every user and item" in lines
     assert "wrote dataset/mine/mine.split.json" in lines and "wrote dataset/mine/mine.item" in lines
-    assert lines[-1] == "  benchmark_filename: [train, valid, test]"
+    assert lines[-1] == (
+        "--dataset=mine reads mine.yaml: load_col: {inter: [user_id, item_id, rating, timestamp]}; "
+        "benchmark_filename: [train, valid, test]"
+    )

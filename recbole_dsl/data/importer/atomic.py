@@ -106,6 +106,8 @@ def write_atomic_files(
     targets: Mapping[str, Path],
     users: Sequence[str],
     items: Sequence[str],
+    *,
+    others: Mapping[str, bytes],
     without: Iterable[str] = (),
 ) -> None:
     """Write parts (name -> Interactions) to targets (name -> path): all of them, or none.
@@ -113,6 +115,7 @@ def write_atomic_files(
     Args:
         targets: paths in one folder.
         users, items: the ids by code.
+        others: other files of the folder that are written in the same step, name -> content.
         without: names of files that the folder loses in the same step.
     Raises:
         WriteError: they cannot be written; what was there before is left.
@@ -125,3 +128,5 @@ def write_atomic_files(
     with updated_folder(folder, without) as made, progress("writing", rows) as bar:
         for name, part in parts.items():
             _write_part(made / targets[name].name, part, user_texts, item_texts, bar)
+        for name, content in others.items():
+            (made / name).write_bytes(content)

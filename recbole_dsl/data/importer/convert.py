@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_dsl.common import dataset_settings
 from recbole_dsl.common.errors import UsageError
-from recbole_dsl.data.importer.atomic import write_atomic_files
+from recbole_dsl.data.importer.atomic import FIELDS, Interactions, write_atomic_files
 from recbole_dsl.data.importer.interactions import (
     AUTO,
     Ids,
@@ -42,6 +43,8 @@ def import_interactions(
 ) -> dict[str, Any]:
     """Write the atomic files of a dataset: all of them, or nothing where anything is wrong.
 
+    With them goes ``<dataset>.yaml``, the settings that a run of the dataset needs and reads.
+
     Args:
         source: one file, for RecBole to split; or, instead,
         train, valid, test: a ready split; valid may be left out.
@@ -49,11 +52,12 @@ def import_interactions(
         user, item, rating, timestamp: columns, "auto" to recognise them, None to leave out the
             last two; numbers from 1 where header is False.
         header, sep, encoding, quotes: see :func:`recbole_dsl.data.importer.tables.open_table`.
-        overwrite: whether files of the same name are replaced.
+        overwrite: whether files of the same name are replaced; settings that were written or
+            changed by hand are kept under another name.
     Returns:
-        A dict: ``files`` written, ``benchmark_filename`` (None without a split), ``columns`` of
-        each file, ``parts`` (name -> counts, "all" for them together), and the sentences
-        ``notes`` and ``warnings``.
+        A dict: ``files`` written, ``settings`` in the last of them, ``columns`` of each file,
+        ``recognised``, those of them that were found by their names, ``parts`` (name -> counts,
+        "all" for them together), and the sentences ``notes`` and ``warnings``.
     Raises:
         UsageError: anything that cannot be done. WriteError: the system refuses to write the files.
     """
@@ -70,16 +74,44 @@ def import_interactions(
     }
     summary = summarise(parts, users, items)
     summary["notes"] += _not_used(tables, columns) + times.notes()
-    result = {
-        "files": [str(path) for path in targets.values()],
-        "benchmark_filename": list(parts) if source is None else None,
-        "columns": columns,
-        **summary,
-    }
-    left_over = _left_over(targets)
-    write_atomic_files(parts, targets, users.tokens, items.tokens, without=left_over)
-    result["notes"] += [f"{name} of the split that was there is removed" for name in left_over]
-    return result
+    recognised = [role for role in _of_first(columns) if header and wanted[role] == AUTO]
+    of_columns = {"columns": columns, "recognised": recognised}
+    written = _write(parts, targets, users, items, _settings(columns, sources))
+    summary["notes"] += written.pop("notes")
+    return {**written, **of_columns, **summary}
+
+
+def _write(
+    parts: Mapping[str, Interactions],
+    targets: Mapping[str, Path],
+    users: Ids,
+    items: Ids,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Write the files; ``files``, ``settings`` and ``notes`` of the result."""
+    left_over, folder = _left_over(targets), next(iter(targets.values())).parent
+    others, notes = dataset_settings.files_of(folder, "import", settings)
+    ids = users.tokens, items.tokens
+    write_atomic_files(parts, targets, *ids, others=others, without=left_over)
+    notes += [f"{name} of the split that was there is removed" for name in left_over]
+    files = [str(path) for path in (*targets.values(), dataset_settings.path_in(folder))]
+    return {"files": files, "settings": settings, "notes": notes}
+
+
+def _of_first(columns: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The columns of the first file; the others have the same roles."""
+    return next(iter(columns.values()))
+
+
+def _settings(
+    columns: Mapping[str, Mapping[str, str]], sources: Mapping[str, _Path]
+) -> dict[str, Any]:
+    """What a run must know of the files that are written."""
+    fields = [FIELDS[role].split(":")[0] for role in _of_first(columns)]
+    settings: dict[str, Any] = {"load_col": {"inter": fields}}
+    if "all" not in sources:
+        settings["benchmark_filename"] = list(sources)
+    return settings
 
 
 def _sources(source: _Path | None, **split: _Path | None) -> dict[str, _Path]:
@@ -108,7 +140,8 @@ def _targets(
     folder = data_path / dataset
     names = {part: "" if part == "all" else f".{part}" for part in parts}
     targets = {part: folder / f"{dataset}{name}.inter" for part, name in names.items()}
-    there = [path.name for path in targets.values() if path.exists()] + _left_over(targets)
+    paths = [*targets.values(), dataset_settings.path_in(folder)]
+    there = [path.name for path in paths if path.exists()] + _left_over(targets)
     if there and not overwrite:
         raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
     return targets

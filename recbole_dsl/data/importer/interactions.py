@@ -18,16 +18,28 @@ AUTO = "auto"  # a column to be recognised by its name
 _USUAL = {
     "user": [
         "userid", "user", "uid", "userprocid", "useridx", "userindex", "usertoken", "reviewerid",
-        "customerid", "visitorid", "memberid", "accountid", "personid",
+        "customerid", "customer", "visitorid", "visitor", "memberid", "accountid", "personid",
+        "clientid", "buyerid", "shopperid", "subscriberid", "reviewer", "username", "customerno",
+        "customernumber", "usernumber", "profileid", "readerid", "listenerid", "viewerid",
     ],
     "item": [
         "itemid", "item", "iid", "itemprocid", "itemidx", "itemindex", "itemtoken", "asin",
         "parentasin", "movieid", "productid", "bookid", "artistid", "songid", "trackid",
         "businessid", "gameid", "videoid", "sku", "skuid", "productsku", "itemsku", "product",
-        "articleid", "isbn", "newsid", "stockcode", "productcode", "itemcode", "adid", "recipeid",
+        "articleid", "article", "isbn", "newsid", "stockcode", "productcode", "itemcode", "adid",
+        "recipeid", "contentid", "listingid", "goodsid", "courseid", "hotelid", "poiid", "venueid",
+        "restaurantid", "albumid", "showid", "animeid", "beerid", "appid", "itemno", "itemnumber",
+        "productno", "productnumber", "movie", "book", "song", "track", "artist",
     ],
-    "rating": ["rating", "ratings", "stars", "score", "overall"],
-    "timestamp": ["timestamp", "time", "ts", "unixreviewtime", "unixtime"],
+    "rating": [
+        "rating", "ratings", "stars", "star", "score", "overall", "starrating", "userrating",
+        "reviewrating", "reviewscore", "ratingvalue", "bookrating", "grade",
+    ],
+    "timestamp": [
+        "timestamp", "time", "ts", "unixreviewtime", "unixtime", "eventtime", "datetime", "date",
+        "createdat", "eventtimestamp", "orderdate", "purchasedate", "purchasedat", "orderedat",
+        "invoicedate", "reviewdate", "ratingdate", "transactiondate", "tdat",
+    ],
 }  # fmt: skip
 _OPTIONAL = ("rating", "timestamp")
 

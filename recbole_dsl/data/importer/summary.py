@@ -2,12 +2,14 @@
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recbole_dsl.data.importer.atomic import FIELDS, Interactions
+from recbole_dsl.common import dataset_settings
+from recbole_dsl.data.importer.atomic import Interactions
 from recbole_dsl.data.importer.interactions import Ids
 
 
@@ -98,17 +100,18 @@ def report(result: Mapping[str, Any]) -> str:
         row = [name, f"{c['rows']:,}", f"{c['users']:,}", f"{c['items']:,}"]
         row += [f"{c['density']:.4g}", f"{c['min']:,}", f"{c['median']:,g}", f"{c['max']:,}"]
         rows.append(row + [_moment(c[key]) for key in ("first", "last") if times])
-    columns = next(iter(result["columns"].values()))
-    lines = ["columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
-    lines += [*_table(rows), *result["notes"]]
+    lines = [_columns_line(result), *_table(rows), *result["notes"]]
     lines += [f"warning: {warning}" for warning in result["warnings"]]
     lines += [f"wrote {path}" for path in result["files"]]
-    hints = []
-    if result["benchmark_filename"]:
-        hints.append(f"benchmark_filename: [{', '.join(result['benchmark_filename'])}]")
-    if len(columns) > 2:
-        fields = ", ".join(FIELDS[role].split(":")[0] for role in columns)
-        hints.append(f"load_col: {{inter: [{fields}]}}")
-    if hints:
-        lines += ["for a property file (--config_files=FILE):", *(f"  {hint}" for hint in hints)]
-    return "\n".join(lines)
+    folder = Path(result["files"][0]).parent
+    return "\n".join([*lines, dataset_settings.read_line(folder.name, result["settings"])])
+
+
+def _columns_line(result: Mapping[str, Any]) -> str:
+    """Which columns were taken, and which of them because of their names."""
+    columns, recognised = next(iter(result["columns"].values())), result["recognised"]
+    line = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
+    if not recognised:
+        return line
+    which = "" if len(recognised) == len(columns) else f": {', '.join(recognised)}"
+    return f"{line} (recognised by name{which})"

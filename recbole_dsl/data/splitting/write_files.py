@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recbole_dsl.common import dataset_settings
 from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.file_sets import updated_folder
 from recbole_dsl.data.splitting import options
@@ -24,6 +25,7 @@ from recbole_dsl.data.splitting.methods import (
     random_split,
     temporal_split,
 )
+from recbole_dsl.data.splitting.source_settings import SourceSettings
 from recbole_dsl.data.splitting.statistics import describe
 
 NAMES = (*options.OWN, "RS")
@@ -41,12 +43,12 @@ def write_split(
     test_sets: str | Sequence[str] | None = None,
     output: str | None = None,
     data_path: str | os.PathLike[str] = "dataset",
-    user: str = "user_id",
-    item: str = "item_id",
-    timestamp: str = "timestamp",
+    user: str | None = None,
+    item: str | None = None,
+    timestamp: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Split ``<data_path>/<dataset>/<dataset>.inter`` into ``<output>.train.inter`` and so on.
+    """Split ``<dataset>.inter`` into ``<output>.train.inter``, ..., and write ``<output>.yaml``.
 
     Every line is copied as it is, in the order of the source. Of the same rows, settings and seed,
     a run and this make the same PS or GT split; RS has the law of RecBole's RS, by user, with
@@ -56,40 +58,57 @@ def write_split(
         dataset: name; "ml-100k" is the one that RecBole brings, as for a run.
         split, ratios, split_seed, split_shift, valid_shift, test_sets: as the settings of a run.
         output: name of the dataset to make in data_path; None: <dataset>-<split>.
-        user, item, timestamp: columns; the last for GT only. overwrite: whether files of the same
-            name are replaced; parts of another split then go.
+        user, item, timestamp: columns, the last for GT only; None: what ``<dataset>.yaml`` says,
+            else user_id, item_id, timestamp.
+        overwrite: whether files of the same name are replaced; parts of another split then go, and
+            settings that were changed by hand are kept under another name.
     Returns:
-        dict: the card (what ``<output>.split.json`` holds), ``files`` written, and ``removed``.
+        dict: the card, ``<output>.split.json``; the ``settings`` of ``<output>.yaml``, ``files``
+        written, ``removed``, and the sentences ``notes``.
     Raises:
         UsageError: anything that cannot be done; nothing has been written. WriteError: the disk's.
     """
     settings = _checked(split, ratios, split_seed, (split_shift, valid_shift), test_sets)
     table = InterFile(source := _source(str(dataset), Path(data_path)))
-    users, items, times = table.read(user, item, timestamp if split == "GT" else None)
+    own = SourceSettings(source)
+    fields = own.id_fields(user, item, timestamp)
+    users, items, times = table.read(*fields[:2], fields[2] if split == "GT" else None)
     usable = np.flatnonzero((users >= 0) & (items >= 0))
     users, items = users[usable], items[usable]
     times = None if times is None else times[usable]
-    try:
-        made = _split(split, users, items, times, ratios, settings)
-    except ValueError as error:
-        raise UsageError(f"{source}: split {split} cannot be made: {error}") from error
-    missing = table.rows - len(usable)
-    left_out = {"the source": {"no user or item": missing}} if missing else {}
+    made = _split(source, split, users, items, times, ratios, settings)
     card = {
         "source": f"{dataset}.inter",
         "source_rows": table.rows,
         "split": {split: list(ratios)},
         **settings,
+        **_outcome(made, users, items, missing=table.rows - len(usable)),
+    }
+    name, parts = f"{dataset}-{split.lower()}" if output is None else str(output), list(made.parts)
+    folder, of_parts = _folder(name, Path(data_path)), own.of_parts(table.fields, fields, parts)
+    others, notes = dataset_settings.files_of(folder, "split", of_parts)
+    part = _part_of_rows(table.rows, [usable[rows] for rows in made.parts.values()])
+    targets = _targets(source, folder, parts, card, others)
+    written = _write(targets, lambda files: table.copy(part, files), overwrite)
+    notes += own.notes()
+    return {**card, "parts": parts, "settings": of_parts, "notes": notes, **written}
+
+
+def _outcome(
+    made: Split, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], *, missing: int
+) -> dict[str, Any]:
+    """What the card says of a split as it came out.
+
+    Args:
+        users, items: codes of the rows. missing: rows of the source without a user or an item.
+    """
+    of_source = {"the source": {"no user or item": missing}} if missing else {}
+    return {
         "reserved": made.reserved,
-        "left_out": left_out | made.left_out,
+        "left_out": of_source | made.left_out,
         "popularity": describe(users, items, made.parts),
         "versions": {"numpy": np.__version__, "pandas": pd.__version__},
     }
-    part = _part_of_rows(table.rows, [usable[rows] for rows in made.parts.values()])
-    name = f"{dataset}-{split.lower()}" if output is None else str(output)
-    targets = _targets(source, _folder(name, Path(data_path)), list(made.parts), card)
-    written = _write(targets, lambda files: table.copy(part, files), overwrite)
-    return {**card, "parts": list(made.parts), **written}
 
 
 def _checked(
@@ -123,6 +142,7 @@ def _checked(
 
 
 def _split(
+    source: Path,
     name: str,
     users: npt.NDArray[np.int32],
     items: npt.NDArray[np.int32],
@@ -130,11 +150,14 @@ def _split(
     ratios: Sequence[float],
     settings: dict[str, Any],
 ) -> Split:
-    if name == "PS":
-        return popularity_split(users, items, ratios, **settings)
-    if times is not None:
-        return temporal_split(users, items, times, ratios, **settings)
-    return random_split(users, items, ratios, **settings)
+    try:
+        if name == "PS":
+            return popularity_split(users, items, ratios, **settings)
+        if times is not None:
+            return temporal_split(users, items, times, ratios, **settings)
+        return random_split(users, items, ratios, **settings)
+    except ValueError as error:
+        raise UsageError(f"{source}: split {name} cannot be made: {error}") from error
 
 
 def _part_of_rows(n_rows: int, parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int8]:
@@ -146,14 +169,23 @@ def _part_of_rows(n_rows: int, parts: Sequence[npt.NDArray[np.int64]]) -> npt.ND
 
 
 def _targets(
-    source: Path, folder: Path, parts: Sequence[str], card: dict[str, Any]
+    source: Path,
+    folder: Path,
+    parts: Sequence[str],
+    card: dict[str, Any],
+    others: Mapping[str, bytes],
 ) -> dict[Path, bytes | Path | None]:
-    """Path -> what goes there: bytes, a file to copy, or None for the rows of the next part."""
+    """Path -> what goes there: bytes, a file to copy, or None for the rows of the next part.
+
+    Args:
+        others: name -> content of more files.
+    """
     name = folder.name
     targets: dict[Path, bytes | Path | None] = {
         folder / f"{name}.{part}.inter": None for part in parts
     }
     targets[folder / f"{name}.split.json"] = (json.dumps(card, indent=2) + "\n").encode()
+    targets |= {folder / other: content for other, content in others.items()}
     if folder.resolve() != source.parent.resolve():
         for suffix in _COPIED:
             if (path := source.with_suffix(f".{suffix}")).is_file():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_dsl.common import distributed
+from recbole_dsl.common.terminal import say
 from recbole_dsl.evaluation.diagnostics import page, report
 
 
@@ -31,6 +32,6 @@ def diagnose(config: Any, model: Any, train: Any, result_path: Path | None) -> d
         getLogger().info(report.text(found))
         if path:
             page.write(path, {found["model"]: found})
-            getLogger().info(f"Diagnostics: {path}")
+            say(f"Diagnostics: {path}")
         found["page"] = None if path is None else str(path)
     return distributed.from_main(found)

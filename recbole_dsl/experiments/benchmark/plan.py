@@ -35,7 +35,7 @@ _BUDGET = ("epochs", "eval_step", "stopping_step")
 _WITHOUT_EFFECT = (
     "data_path", "result_file", "checkpoint_dir", "show_progress", "state", "dataset_cache",
     "cache_dir", "log_wandb", "wandb_project", "gpu_id", "ip", "port", "strict_config",
-    "save_dataset", "save_dataloaders", "dataset_save_path", "dataloaders_save_path",
+    "save_dataset", "save_dataloaders", "dataset_save_path", "dataloaders_save_path", "verbose",
 )  # fmt: skip
 # Versions that decide what a model computes; those of numpy, torch and the like are in the store.
 _VERSIONS = ("recbole_dsl", "recbole")

@@ -26,7 +26,7 @@ _PLACES = {
     "result_file", "cache_dir", "dataset_cache", "save_dataset", "dataset_save_path",
     "save_dataloaders", "dataloaders_save_path", "log_wandb", "wandb_project", "config_file",
     "eval_memory", "eval_batch_size", "strict_config", "worker", "nproc", "world_size",
-    "group_offset", "ip", "port", "metric_decimal_place", "loss_decimal_place",
+    "group_offset", "ip", "port", "metric_decimal_place", "loss_decimal_place", "verbose",
 }  # fmt: skip
 # What decides which rows are evaluated, and by which metric.
 _MEASURE = {

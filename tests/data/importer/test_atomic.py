@@ -46,21 +46,20 @@ def test_recbole_reads_numbers_back_exactly():
     rows = "".join(f"u{n},i,{s},{t}\n" for n, (s, t) in enumerate(zip(stars, times, strict=True)))
     result = import_interactions(write("r.csv", "user,item,rating,time\n" + rows), dataset="mine")
     hint = report(result).splitlines()[-1]
-    assert hint == "  load_col: {inter: [user_id, item_id, rating, timestamp]}"
+    assert hint.endswith(" mine.yaml: load_col: {inter: [user_id, item_id, rating, timestamp]}")
     written = [line.split("\t")[2:] for line in lines()[1:]]
     assert [float(star) for star, _ in written] == list(map(float, stars))
     assert [float(time) for _, time in written] == list(map(float, times))
-    fields = ["user_id", "item_id", "rating", "timestamp"]
-    loaded = _dataset(load_col={"inter": fields}).inter_feat
+    loaded = _dataset().inter_feat  # by mine.yaml
     assert np.asarray(loaded["rating"]).tolist() == pytest.approx([float(s) for s in stars])
 
 
-def test_recbole_reads_a_split_with_the_line_that_is_reported():
+def test_recbole_reads_a_split_with_the_settings_that_are_written():
     train = write("train.tsv.gz", "user_procid\titem_procid\n" + "0\t5\n1\t5\n2\t07\n" * 2)
     test = write("test.tsv.gz", 'user_procid\titem_procid\n0\t"6"\n"1"\t07\n')
     result = import_interactions(train=train, valid=test, test=test, dataset="mine")
-    assert report(result).splitlines()[-1] == "  benchmark_filename: [train, valid, test]"
-    dataset = _dataset(benchmark_filename=["train", "valid", "test"])
+    assert report(result).endswith("; benchmark_filename: [train, valid, test]")
+    dataset = _dataset()
     assert _tokens(dataset)[-2:] == [("0", "6"), ("1", "07")]
     assert [len(part) for part in dataset.build()] == [6, 2, 2]
 

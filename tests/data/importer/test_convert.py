@@ -8,7 +8,9 @@ from import_files import HEADER, assert_refused, lines, write
 
 from recbole_dsl.common import files
 from recbole_dsl.common.errors import UsageError, WriteError
+from recbole_dsl.common.property_files import read_yaml
 from recbole_dsl.data.importer import atomic, import_interactions
+from recbole_dsl.data.importer.summary import report
 
 
 @pytest.mark.parametrize(
@@ -35,14 +37,16 @@ def test_files_that_are_there_are_replaced_only_with_overwrite():
     table = write("r.csv", "user,item\na,b\n")
     import_interactions(table, dataset="mine")
     write("r.csv", "user,item\nc,d\n")
-    message = r"^dataset.mine already holds mine\.inter; --overwrite replaces them$"
+    message = r"^dataset.mine already holds mine\.inter, mine\.yaml; --overwrite replaces them$"
     with pytest.raises(UsageError, match=message):
         import_interactions(table, dataset="mine")
     assert lines() == [HEADER, "a\tb"]
     import_interactions(table, dataset="mine", overwrite=True)
     assert lines() == [HEADER, "c\td"]
-    import_interactions(train=table, test=table, dataset="mine")  # other names, no conflict
-    assert len(list(Path("dataset/mine").iterdir())) == 3
+    with pytest.raises(UsageError, match=r"^dataset.mine already holds mine\.yaml; --overwrite"):
+        import_interactions(train=table, test=table, dataset="mine")  # runs would read the parts
+    import_interactions(train=table, test=table, dataset="mine", overwrite=True)
+    assert len(list(Path("dataset/mine").iterdir())) == 4
 
 
 def test_a_failing_write_leaves_what_was_there(monkeypatch):
@@ -78,6 +82,7 @@ def test_a_part_of_the_split_that_was_there_is_not_mixed_with_the_new_ones():
     assert sorted(path.name for path in Path("dataset/mine").iterdir()) == [
         "mine.test.inter",
         "mine.train.inter",
+        "mine.yaml",
     ]
 
 
@@ -85,11 +90,9 @@ def test_a_split_becomes_one_file_each():
     train = write("train.tsv.gz", "user_procid\titem_procid\n0\t5\n1\t5\n")
     test = write("test.tsv.gz", "user_procid\titem_procid\n0\t6\n")
     result = import_interactions(train=train, test=test, dataset="mine")
-    assert result["benchmark_filename"] == ["train", "test"]
-    assert (
-        result["files"]
-        == [str(Path("dataset/mine", f"mine.{p}.inter")) for p in result["parts"]][:2]
-    )
+    assert result["settings"]["benchmark_filename"] == ["train", "test"]
+    names = ["mine.train.inter", "mine.test.inter", "mine.yaml"]
+    assert result["files"] == [str(Path("dataset/mine", name)) for name in names]
     assert lines(part=".train") == [HEADER, "0\t5", "1\t5"]
     assert lines(part=".test") == [HEADER, "0\t6"]
     assert not Path("dataset/mine/mine.inter").exists()
@@ -130,3 +133,58 @@ def test_a_folder_of_datasets_that_is_a_file_is_one_line():
     table = write("r.csv", "user,item\na,b\n")
     with pytest.raises(WriteError, match=r"^cannot write r.csv.mine: Not a directory$"):
         import_interactions(table, dataset="mine", data_path="r.csv")
+
+
+def test_settings_changed_by_hand_are_kept_by_an_import_that_overwrites():
+    table = write("r.csv", "user,item,stars,ts\na,b,5,1\n")
+    import_interactions(table, dataset="mine")
+    path = Path("dataset/mine/mine.yaml")
+    path.write_text(path.read_text() + "threshold: {rating: 4}\n")
+    result = import_interactions(table, dataset="mine", rating=None, overwrite=True)
+    said = "mine.yaml had been written or changed by hand: it is kept as mine.yaml.old"
+    assert said in result["notes"]
+    assert "threshold" in Path("dataset/mine/mine.yaml.old").read_text()
+    assert read_yaml(path) == {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}}
+    result = import_interactions(table, dataset="mine", overwrite=True)  # nothing to keep
+    assert not [note for note in result["notes"] if "by hand" in note]
+
+
+def test_a_file_of_settings_that_was_there_first_stops_an_import():
+    table = write("r.csv", "user,item\na,b\n")
+    Path("dataset/mine").mkdir(parents=True)
+    Path("dataset/mine/mine.yaml").write_text("split_seed: 1\n")
+    with pytest.raises(UsageError, match=r"^dataset.mine already holds mine\.yaml; --overwrite"):
+        import_interactions(table, dataset="mine")
+    assert [path.name for path in Path("dataset/mine").iterdir()] == ["mine.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("customer_id,sku,stars,ts", "user_id item_id rating timestamp"),
+        ("CustomerID,Product ID,review-score,created_at", "user_id item_id rating timestamp"),
+        ("client_id,article,date,price", "user_id item_id timestamp"),
+        ("buyer_id,product_code,name", "user_id item_id"),
+        ("user,item_no,purchased_at,grade", "user_id item_id rating timestamp"),
+    ],
+)
+def test_usual_names_of_columns_are_recognised_and_said(names, found):
+    values = {"ts": "2024-05-13", "created_at": "2024-05-13T10:00:00Z", "date": "2024-05-13",
+              "purchased_at": "5"}  # fmt: skip
+    rows = ",".join(values.get(name, "3") for name in names.split(","))
+    result = import_interactions(write("r.csv", f"{names}\n{rows}\n"), dataset="mine")
+    assert result["settings"] == {"load_col": {"inter": found.split()}}
+    assert set(result["recognised"]) == set(result["columns"]["all"])
+    first = report(result).splitlines()[0]
+    assert first.endswith(" (recognised by name)")
+    for role, column in result["columns"]["all"].items():
+        assert f"{role} = {column}" in first
+
+
+def test_only_the_columns_that_were_not_named_are_said_to_be_recognised():
+    table = write("r.csv", "who,sku,stars\na,b,5\n")
+    result = import_interactions(table, dataset="mine", user="who", rating=None)
+    line = "columns: user = who, item = sku (recognised by name: item)"
+    assert report(result).splitlines()[0] == line
+    bare = import_interactions(write("b.csv", "a,b\n"), dataset="bare", header=False)
+    assert report(bare).splitlines()[0] == "columns: user = 1, item = 2"

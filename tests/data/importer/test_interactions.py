@@ -53,8 +53,8 @@ def test_columns_without_header_are_numbers_from_one():
         ("user,item\n", "r.csv has no rows"),
         ("user,item\n\n", "r.csv has no rows"),
         (
-            "client,item\na,b\n",
-            "r.csv has no column that is known to hold users (columns: client, item): give "
+            "who,item\na,b\n",
+            "r.csv has no column that is known to hold users (columns: who, item): give "
             "--user=COLUMN",
         ),
         (

@@ -15,7 +15,7 @@ def test_rows_in_two_parts_and_new_ids_are_counted():
     valid = write("valid.csv", "user,item\na,y\n c,x\n")
     test = write("test.csv", "user,item\na,y\nc,z\nd,z\na,x\na,x\n")
     result = import_interactions(train=train, valid=valid, test=test, dataset="mine")
-    assert result["benchmark_filename"] == ["train", "valid", "test"]
+    assert result["settings"]["benchmark_filename"] == ["train", "valid", "test"]
     assert result["notes"] == [
         "rows that repeat a (user, item) pair, kept: 1 in train, 0 in valid, 1 in test",
     ]
@@ -40,7 +40,7 @@ def test_the_summary_counts_each_part_and_all():
     assert result["parts"]["all"]["last"] == 1.5e9 and result["parts"]["all"]["rows"] == 4
     files = [str(Path("dataset/mine") / f"mine.{part}.inter") for part in ("train", "test")]
     assert report(result).splitlines() == [
-        "columns: user = user, item = item, timestamp = time",
+        "columns: user = user, item = item, timestamp = time (recognised by name)",
         "part   rows  users  items  density %  rows/user: min  median  max"
         "          first timestamp           last timestamp",
         "train     3      2      2         75               1     1.5    2"
@@ -52,9 +52,9 @@ def test_the_summary_counts_each_part_and_all():
         "rows that repeat a (user, item) pair, kept: 0 in train, 0 in test",
         f"wrote {files[0]}",
         f"wrote {files[1]}",
-        "for a property file (--config_files=FILE):",
-        "  benchmark_filename: [train, test]",
-        "  load_col: {inter: [user_id, item_id, timestamp]}",
+        f"wrote {Path('dataset/mine/mine.yaml')}",
+        "--dataset=mine reads mine.yaml: load_col: {inter: [user_id, item_id, timestamp]}; "
+        "benchmark_filename: [train, test]",
     ]
 
 

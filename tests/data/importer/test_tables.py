@@ -32,7 +32,7 @@ def test_a_text_file_is_read_by_its_suffix_or_first_line(name, separator):
     write(name.replace(".GZ", ".gz"), "\n".join(map(separator.join, rows)) + "\n")
     result = import_interactions(name.replace(".GZ", ".gz"), dataset="mine")
     assert lines() == [f"{HEADER}\trating:float", "007\t1.0\t4.5", "x\ti2\t3.0"]
-    assert result["benchmark_filename"] is None and result["warnings"] == []
+    assert "benchmark_filename" not in result["settings"] and result["warnings"] == []
 
 
 @pytest.mark.parametrize(

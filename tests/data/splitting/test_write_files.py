@@ -53,7 +53,7 @@ def test_every_line_is_kept_as_it_is_in_one_part(shop, options, parts):
         assert places == sorted(places)
     assert Path("dataset/out/out.item").read_bytes() == Path("dataset/shop/shop.item").read_bytes()
     assert sorted(p.name for p in Path("dataset/out").iterdir()) == sorted(
-        [*(f"out.{part}.inter" for part in parts), "out.split.json", "out.item"]
+        [*(f"out.{part}.inter" for part in parts), "out.split.json", "out.item", "out.yaml"]
     )
 
 
@@ -214,7 +214,7 @@ def test_files_that_are_there_are_replaced_only_with_overwrite(shop):
     write_split("shop", output="out", split_seed=1, overwrite=True)
     assert Path("dataset/out/out.test.inter").read_bytes() != before
     write_split("shop", output="shop")  # beside its source, which is not touched
-    assert _lines("shop", "test") and len(list(Path("dataset/shop").iterdir())) == 6
+    assert _lines("shop", "test") and len(list(Path("dataset/shop").iterdir())) == 7
 
 
 @pytest.mark.parametrize(
@@ -242,3 +242,45 @@ def test_files_that_cannot_be_split_get_one_line(make_dataset, text, options, me
     with pytest.raises(UsageError, match=message) as caught:
         write_split("odd", **options)
     assert "\n" not in str(caught.value) and len(list(Path("dataset").iterdir())) == 1
+
+
+def test_a_run_reads_the_parts_by_the_settings_that_are_written(shop):
+    result = write_split("shop", output="out")
+    assert result["settings"] == {
+        "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},
+        "benchmark_filename": ["train", "valid", "test"],
+    }
+    config = Config(
+        "MF_SL", "out", config_dict={"state": "ERROR", "topk": [5], "valid_metric": "MRR@5"}
+    )
+    parts = split_dataset(config, load_dataset(config)).summary
+    assert {name: size["rows"] for name, size in parts.items()} == {
+        part: len(_lines("out", part)) for part in result["parts"]
+    }
+
+
+def test_settings_of_the_dataset_go_on_to_its_parts(shop):
+    source = Path("dataset/shop/shop.inter")
+    header, *rows = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    header = header.replace("user_id", "who").replace("rating", "stars").replace("timestamp", "at")
+    source.write_text(header + "".join(rows), encoding="utf-8")
+    Path("dataset/shop/shop.yaml").write_text(
+        "USER_ID_FIELD: who\nRATING_FIELD: stars\nTIME_FIELD: at\nthreshold: {stars: 4}\n"
+        'val_interval: {stars: "[1,5]"}\nsplit_seed: 3\n'
+    )
+    result = write_split("shop", output="out", split="GT")
+    assert result["settings"] == {
+        "load_col": {"inter": ["who", "item_id", "stars", "at"]},
+        "USER_ID_FIELD": "who", "RATING_FIELD": "stars", "TIME_FIELD": "at",
+        "threshold": {"stars": 4}, "benchmark_filename": ["train", "valid", "test"],
+    }  # fmt: skip
+    said = "not applied, of dataset/shop/shop.yaml: split_seed, val_interval"
+    assert said in result["notes"] and said in report(result)
+    config = Config("BPR", "out")
+    assert config["USER_ID_FIELD"] == "who" and config["split_seed"] is None
+    with pytest.raises(UsageError, match="has no column 'user_id'"):
+        write_split("shop", output="more", user="user_id")
+    Path("dataset/shop/shop.yaml").unlink()
+    result = write_split("shop", output="named", split="RS", user="who")
+    assert result["settings"]["USER_ID_FIELD"] == "who"
+    assert result["settings"]["load_col"] == {"inter": ["who", "item_id"]}
