@@ -212,13 +212,9 @@ class Config(RecBoleConfig):
 
     def _init_device(self) -> None:
         final, place = self.final_config_dict, world()
-        device, self.device_reason = choose_device(
-            final["device"],
-            final["use_gpu"],
-            final["gpu_id"],
-            nproc=max(final["nproc"], place.local_size),
-            local_rank=place.local_rank,
-        )
+        asked = final["device"], final["use_gpu"], final["gpu_id"]
+        nproc = max(final["nproc"], place.local_size)
+        device, self.device_reason = choose_device(*asked, nproc=nproc, local_rank=place.local_rank)
         # single_spec False would pad the evaluation of several processes and average its metrics;
         # data.loaders.sharding divides the users exactly.
         final.update(device=device, single_spec=True, local_rank=place.local_rank)
