@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from own_parts import write_readme_files
@@ -340,8 +341,9 @@ def test_recboles_sessions(own_folder):
         (home / f"shop-session.{part}.inter").write_text(header + "".join(rows))
     words = ["--epochs=30", "--stopping_step=30", "--learning_rate=0.05", "--hidden_size=16"]
     assert float(_run_script(own_folder, SESSIONS, *words).splitlines()[-1]) > 0.9
-    text = _run_script(own_folder, SESSIONS.replace("import recbole_dsl.quick_start", ""), code=1)
-    assert "Error" in text  # what NumPy 2 and others have removed
+    if int(np.__version__.partition(".")[0]) >= 2:  # which lacks names that RecBole needs
+        without = SESSIONS.replace("import recbole_dsl.quick_start", "")
+        assert "`np.float_` was removed" in _run_script(own_folder, without, code=1)
 
 
 # What RecBole's run_recbole.py and run_recbole_group.py do.

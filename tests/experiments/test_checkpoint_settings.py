@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from own_parts import write_distribution
 from quick import QUICK, QUICK_PAIR
 
 from recbole_dsl.cli import diagnose
@@ -30,6 +31,9 @@ def crafted(make_dataset, own_folder):
     path = run("MF_SL", "toy", config_dict=QUICK_PAIR)["checkpoint"]
     (own_folder / "evil.pkl").write_bytes(pickle.dumps(_Evil()))
     (own_folder / "evil.py").write_text("import os\n\nos.mkdir('executed')\n")
+    named = {"Evil": "evil:X"}
+    groups = {"recbole_dsl.backbones": named, "recbole_dsl.losses": named}
+    write_distribution(own_folder, "evil-plugin", groups)
 
     def write(config=None, **entries):
         state = checkpoint.read(path)
@@ -65,6 +69,9 @@ def _open_by_diagnostics(path):
         ({"dataset": "../toy"}, "dataset '../toy' is a path"),
         ({"model": "evil:X"}, "of a class of its own, evil:X: no class is imported"),
         ({"model": "MF_evil:X"}, "of a class of its own, MF_evil:X: no class is imported"),
+        ({"model": "evil:X_SL"}, "of a class of its own, evil:X_SL: no class is imported"),
+        ({"model": "Evil_SL"}, "Evil_SL, which is in evil-plugin 0.1 .evil:X.: no class is imp"),
+        ({"model": "MF_Evil"}, "MF_Evil, which is in evil-plugin 0.1 .evil:X.: no class is imp"),
         ({"config": {"loss": "evil:X"}}, "loss 'evil:X' contradicts the model name"),
         ({"config": {"backbone": "evil:X"}}, "backbone 'evil:X' contradicts the model name"),
         ({"model": "NOPE"}, "unknown model 'NOPE'"),
