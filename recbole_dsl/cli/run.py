@@ -36,9 +36,9 @@ COMMAND = Command(
     summary="train a model, choose its best epoch on validation, test that one",
     usage=["[--model=NAME] [--dataset=NAME] [--KEY=VALUE ...]"],
     about="""
-    Trains a model, chooses its best epoch on validation and tests that one. Metrics are printed; a
-    checkpoint and a result file (JSON) are written to saved/. python run_recbole_dsl.py is the same
-    command.
+    Trains a model, chooses its best epoch on validation and tests that one. A line an epoch and the
+    metrics are printed; a checkpoint and a result file (JSON) are written to saved/, all that is
+    logged to log/, curves to log_tensorboard/. python run_recbole_dsl.py is the same command.
     """,
     options=[
         MODEL,
@@ -55,6 +55,12 @@ COMMAND = Command(
     ],
     settings=[
         ANY_SETTING,
+        Option(
+            "verbose",
+            "whether the terminal shows all that the log file has: every setting, phase and metric",
+            "BOOL",
+            "False",
+        ),
         Option("result_file", "the result file (default: beside the checkpoint)", "PATH"),
         Option(
             "nproc",

@@ -37,7 +37,7 @@ def log_given(config: Config) -> None:
 def say_data(config: Config, dataset: Any) -> None:
     """Users, items and rows as they were loaded, and the dataset's own settings."""
     users, items, rows = dataset.user_num - 1, dataset.item_num - 1, len(dataset.inter_feat)
-    density = f", {100 * rows / (users * items):.2g} % of all pairs" if users * items else ""
+    density = f", {100 * rows / (users * items):.3g} % of all pairs" if users * items else ""
     _say("data", f"{users:,} users, {items:,} items, {rows:,} rows{density}")
     if config.own_settings is not None and config.own_settings.values:
         path = config.own_settings.layer.removeprefix("dataset file ")

@@ -50,3 +50,14 @@ def test_a_folder_that_another_run_makes_meanwhile_is_no_error(tmp_path, monkeyp
     monkeypatch.setattr("os.path.exists", lambda path: False)  # it looked before
     for module in (data_utils, dataset, trainer, logger):
         module.ensure_dir(str(tmp_path / "log"))
+
+
+def test_bars_of_recboles_loops_leave_nothing_on_the_terminal(capsys):
+    from recbole.trainer import trainer
+
+    apply()
+    apply()  # once more changes nothing more
+    for _ in trainer.tqdm(range(3), total=3, ncols=100, desc="Train"):
+        pass
+    shown = capsys.readouterr().err
+    assert "Train:" in shown and shown.endswith("\r") and "\n" not in shown

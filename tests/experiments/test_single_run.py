@@ -14,6 +14,7 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.collector import TopkCollector
 from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.load_checkpoint import load
+from recbole_dsl.experiments.run_result import Result
 from recbole_dsl.experiments.single_run import run
 from recbole_dsl.models.registry import pair_names
 from recbole_dsl.training.trainer import trainer_class
@@ -50,7 +51,7 @@ def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder)
     assert 0 < written["test"]["ndcg@10"] < 1
     epochs = written["epochs"]
     assert [set(epoch) for epoch in epochs] == [
-        {"epoch", "train_loss", "train_seconds", "valid", "eval_seconds"}
+        {"epoch", "train_loss", "mean_loss", "train_seconds", "valid", "eval_seconds"}
     ] * len(epochs)
     scores = [epoch["valid"]["mrr@10"] for epoch in epochs]
     assert written["valid"]["mrr@10"] == max(scores)
@@ -136,10 +137,11 @@ def _rows_ranked(monkeypatch):
 
 def test_what_is_asked_of_a_run_reaches_its_processes(monkeypatch):
     launched = []
-    monkeypatch.setattr(launch, "launch", lambda *given: launched.append(given))
+    monkeypatch.setattr(launch, "launch", lambda *given: launched.append(given) or {"seed": 3})
     settings = {**QUICK_PAIR, "nproc": 2, "device": "cpu"}
     options = dict(saved=False, tested=False, command=["x"])
-    run("MF_SL", "ml-100k", config_dict=settings, arguments=[("seed", "3")], **options)
+    result = run("MF_SL", "ml-100k", config_dict=settings, arguments=[("seed", "3")], **options)
+    assert type(result) is Result and result == {"seed": 3}
     ((function, config, arguments),) = launched
     assert function is run and config["seed"] == 3
     assert arguments == dict(

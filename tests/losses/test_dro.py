@@ -8,6 +8,7 @@ from recbole_dsl.losses import (
     RobustView,
     RowLoss,
     TrainingRows,
+    dro,
     dsl_loss,
     dsl_scales,
     robust_quantities,
@@ -214,3 +215,37 @@ def test_without_gamma_every_row_has_dsls_tau_and_with_it_their_geometric_mean_i
     tau = on.robust_view(**inputs).tau
     assert tau.min() < on.tau < tau.max()
     assert tau.log().mean().exp().item() == pytest.approx(on.tau)
+
+
+@pytest.mark.parametrize("cells", [1 << 22, 7])
+def test_statistics_are_those_of_a_plain_loop(cells, monkeypatch):
+    monkeypatch.setattr(dro, "_CELLS", cells)
+    scores, logits = torch.randn(5, 3), torch.randn(5, 3)
+    scores[0, 1] = -math.inf  # left out of the row
+    tau = torch.rand(5) + 0.1
+    found = dro.view_statistics(RobustView(scores, tau, logits))
+    entropies, largest = [], []
+    for row in range(5):
+        weights = [
+            0.0 if scores[row, j] == -math.inf else math.exp(float(logits[row, j]))
+            for j in range(3)
+        ]
+        shares = [weight / sum(weights) for weight in weights]
+        entropies.append(-sum(share * math.log(share) for share in shares if share))
+        largest.append(3 * max(shares))
+    assert {name: float(value) for name, value in found.items()} == {
+        "tau_mean": pytest.approx(sum(tau.tolist()) / 5),
+        "tau_min": pytest.approx(min(tau.tolist())),
+        "tau_max": pytest.approx(max(tau.tolist())),
+        "kappa_entropy": pytest.approx(sum(entropies) / 5 / math.log(3)),
+        "kappa_max": pytest.approx(sum(largest) / 5),
+    }
+
+
+def test_statistics_of_a_single_negative_have_no_entropy():
+    view = RobustView(torch.randn(4, 1), torch.ones(4), torch.randn(4, 1))
+    found = dro.view_statistics(view)
+    assert set(found) == {"tau_mean", "tau_min", "tau_max", "kappa_max"} and found["kappa_max"] == 1
+    assert set(dro.view_statistics(view._replace(log_kappa=None))) == {
+        "tau_mean", "tau_min", "tau_max",
+    }  # fmt: skip

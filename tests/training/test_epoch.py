@@ -46,12 +46,30 @@ def test_an_epoch_is_one_of_recboles_loop(clip):
         losses.append(
             Trainer._train_epoch(trainer, train, 0)
             if host
-            else epoch.train_epoch(trainer, train, 0, False)
+            else epoch.train_epoch(trainer, train, 0, False).loss
         )
         weights.append(trainer.model.state_dict())
     assert type(losses[0]) is float and losses[0] == pytest.approx(losses[1], abs=1e-9)
     for name, tensor in weights[0].items():
         assert torch.equal(tensor, weights[1][name]), name
+
+
+def test_the_mean_loss_is_over_rows_and_not_over_batches(monkeypatch):
+    trainer, train = _trainer()
+    original, losses, sizes = trainer.model.calculate_loss, [], []
+
+    def noted(interaction):
+        loss = original(interaction)
+        losses.append(loss.item())
+        sizes.append(len(interaction))
+        return loss
+
+    monkeypatch.setattr(trainer.model, "calculate_loss", noted)
+    done = epoch.train_epoch(trainer, train, 0, False)
+    assert sizes[-1] != sizes[0] and len(sizes) == len(train)
+    rows = sum(size * loss for size, loss in zip(sizes, losses, strict=True)) / sum(sizes)
+    assert done.mean_loss == pytest.approx(rows, rel=1e-12)
+    assert done.loss == pytest.approx(sum(losses), rel=1e-12)
 
 
 def test_clipping_clips():
@@ -89,7 +107,8 @@ def test_the_progress_bar_counts_the_batches(capsys):
     trainer, train = _trainer()
     epoch.train_epoch(trainer, train, 3, True)
     shown = capsys.readouterr().err
-    assert "Train     3" in shown and f"{len(train)}/{len(train)}" in shown
+    assert "Train     3" in shown and f"/{len(train)} [" in shown
+    assert shown.endswith("\r")  # the line is free for what is said next
 
 
 @pytest.mark.parametrize("batches", [1, 7, 1000])

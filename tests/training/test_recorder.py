@@ -7,7 +7,7 @@ def _after(scores, bigger=True):
     """A recorder after epochs with these scores, None for one without validation."""
     recorder = Recorder(bigger=bigger)
     for epoch, score in enumerate(scores):
-        recorder.epoch_trained(epoch, 10.0 - epoch, 2.0)
+        recorder.epoch_trained(epoch, 10.0 - epoch, 0.5, 2.0)
         if score is not None:
             recorder.epoch_validated({"ndcg@10": score}, score, 0.5)
     return recorder
@@ -35,16 +35,11 @@ def test_the_best_epoch_is_that_of_the_best_score(scores, bigger, best):
 def test_each_epoch_is_noted():
     recorder = _after([0.1, None])
     assert recorder.epochs_done == [
-        {"epoch": 0, "train_loss": 10.0, "train_seconds": 2.0,
+        {"epoch": 0, "train_loss": 10.0, "mean_loss": 0.5, "train_seconds": 2.0,
          "valid": {"ndcg@10": 0.1}, "eval_seconds": 0.5},
-        {"epoch": 1, "train_loss": 9.0, "train_seconds": 2.0, "valid": None, "eval_seconds": None},
+        {"epoch": 1, "train_loss": 9.0, "mean_loss": 0.5, "train_seconds": 2.0,
+         "valid": None, "eval_seconds": None},
     ]  # fmt: skip
-
-
-def test_a_loss_of_several_terms_counts_as_their_sum():
-    recorder = Recorder(bigger=True)
-    recorder.epoch_trained(0, (1.5, 2.5), 1.0)
-    assert recorder.epochs_done[0]["train_loss"] == 4.0
 
 
 def test_without_validation_the_last_epoch_saved_is_kept():

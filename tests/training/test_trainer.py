@@ -88,6 +88,7 @@ def test_validation_returns_the_unrounded_score_and_rounded_metrics(model):
     trainer.eval_collector.data_collect(train)
     trainer._train_epoch(train, 0)
     score, shown = trainer._valid_epoch(valid)
+    trainer.tensorboard.close()
     metrics = trainer.evaluate(valid, load_best_model=False)
     assert score == metrics["mrr@10"] != round(score, 4)
     assert shown == {name: round(value, 4) for name, value in metrics.items()}
