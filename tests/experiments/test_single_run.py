@@ -139,7 +139,7 @@ def test_what_is_asked_of_a_run_reaches_its_processes(monkeypatch):
     launched = []
     monkeypatch.setattr(launch, "launch", lambda *given: launched.append(given) or {"seed": 3})
     settings = {**QUICK_PAIR, "nproc": 2, "device": "cpu"}
-    options = dict(saved=False, tested=False, command=["x"])
+    options = dict(saved=False, tested=False, command=["x"], of_script=True)
     result = run("MF_SL", "ml-100k", config_dict=settings, arguments=[("seed", "3")], **options)
     assert type(result) is Result and result == {"seed": 3}
     ((function, config, arguments),) = launched
