@@ -6,6 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "pydantic>=2.9"]  # recbole_dsl serve
 VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "recbole_dsl/_version.py").read_text())[1]
 
 setup(
@@ -49,6 +50,7 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=10.0.1"],  # the importer reads parquet files
         "hnswlib": ["hnswlib>=0.8"],  # recbole_dsl export --index=hnswlib
+        "serve": SERVE,
         "tuning": ["optuna>=4.9"],
         "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
         "test": [
@@ -61,6 +63,8 @@ setup(
             "playwright>=1.40",
             "optuna>=4.9",
             "psycopg[binary]>=3.2.1",
+            *SERVE,
+            "httpx>=0.27",  # asks the service in tests
         ],
     },
     entry_points={

@@ -12,6 +12,7 @@ from recbole_dsl.cli import (
     list_models,
     recommend,
     run,
+    serve,
     settings,
     split_data,
     tune,
@@ -23,8 +24,8 @@ from recbole_dsl.common.errors import did_you_mean
 COMMANDS = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        run, import_data, split_data, tune, benchmark, diagnose, recommend, export, list_models,
-        settings,
+        run, import_data, split_data, tune, benchmark, diagnose, recommend, export, serve,
+        list_models, settings,
     )
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The folders of the package and the rules of imports between them, read from the source by ast."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ WITHOUT_RECBOLE = [
 ]
 # Packages that need not be installed; they are imported where they are used.
 OPTIONAL = {"hnswlib", "optuna", "pyarrow", "sqlalchemy", "wandb"}  # Optuna brings sqlalchemy
+OF_SERVICE = {"fastapi", "pydantic", "pydantic_core", "starlette", "uvicorn"}  # optional too
 MOST_LINES = {ast.FunctionDef: 60, ast.ClassDef: 200}
 
 
@@ -137,6 +139,8 @@ def test_folders_without_recbole(folder):
 @pytest.mark.slow
 def test_importing_them_does_not_load_recbole():
     names = [n for f in WITHOUT_RECBOLE for n in modules() if n == f or n.startswith(f"{f}.")]
+    if not all(importlib.util.find_spec(package) for package in OF_SERVICE):
+        names = [name for name in names if not name.startswith("serving.service.")]
     lines = [
         "import sys",
         *(
@@ -167,6 +171,17 @@ def test_optuna_stays_in_its_folder():
         if not module.name.startswith("experiments.tuning")
         for node, name in module.imported
         if name.split(".")[0] == "optuna"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_packages_of_the_service_stay_in_its_folder():
+    wrong = [
+        f"{module.where(node)}: {name}"
+        for module in modules().values()
+        if not module.name.startswith("serving.service.")
+        for node, name in module.imported
+        if name.split(".")[0] in OF_SERVICE
     ]
     assert not wrong, "\n".join(wrong)
 

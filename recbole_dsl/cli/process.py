@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TextIO, cast
 
@@ -44,6 +44,22 @@ def signals_raised() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def signal_calls(number: signal.Signals, function: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, a signal calls a function, between any two steps of the main thread.
+
+    Also where it was ignored, as SIGHUP is under nohup. Nothing is changed outside the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, lambda number, frame: function())
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @contextlib.contextmanager

@@ -95,11 +95,13 @@ def opened(path: str | os.PathLike[str]) -> IO[bytes]:
         raise UsageError(f"no checkpoint {path}") from None
 
 
-def check_seal(file: IO[bytes], name: str) -> None:
+def check_seal(file: IO[bytes], name: str) -> str:
     """Read a whole file and compare its digest; the file stands anywhere afterwards.
 
     Args:
         name: what messages call the file.
+    Returns:
+        The digest, 64 hexadecimal digits.
     Raises:
         UsageError: the file has no digest, one of another format, or another one than its bytes.
     """
@@ -114,6 +116,7 @@ def check_seal(file: IO[bytes], name: str) -> None:
         )
     if _digest(file, size - _SEAL_LENGTH) != found[2]:
         raise UsageError(f"{name} is damaged: it is not what was written (its digest differs)")
+    return found[2].decode()
 
 
 def _digest(file: IO[bytes], size: int) -> bytes:

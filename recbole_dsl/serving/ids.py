@@ -49,8 +49,18 @@ class Ids:
         if missing and unknown == "error":
             raise UsageError(self._unknown(missing, len(texts)))
         if missing:
-            warnings.warn(f"{self._unknown(missing, len(texts))}: left out", stacklevel=3)
+            warnings.warn(f"{self._unknown(missing, len(texts))}: left out", stacklevel=4)
         return np.array([place for place in found if place >= 0], np.int64)
+
+    def unknown(self, given: Any) -> list[str]:
+        """Which of some ids the model does not know, in their order.
+
+        Args:
+            given: as in :meth:`positions`.
+        Raises:
+            UsageError: an id is neither text nor integer.
+        """
+        return [text for text in self._texts(given) if text not in self._places]
 
     def _texts(self, given: Any) -> list[str]:
         if isinstance(given, (str, int, np.integer)):

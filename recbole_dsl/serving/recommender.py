@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from recbole_dsl.common.errors import UsageError, did_you_mean
-from recbole_dsl.serving import fold_in, section
-from recbole_dsl.serving.candidates import Candidates, Filter, Search
+from recbole_dsl.common.errors import UsageError
+from recbole_dsl.serving import section
+from recbole_dsl.serving.candidates import Filter, Search
 from recbole_dsl.serving.export import load_index
-from recbole_dsl.serving.ids import UNKNOWN, Ids
+from recbole_dsl.serving.ranking import SEEN, Ranking
 
-Array = npt.NDArray[Any]
-SEEN = "seen"
 _PAIRS = 1 << 16  # pairs that are scored at once
 
 
@@ -33,16 +30,16 @@ class Recommender:
         user_vectors, item_vectors: (U, D), (I, D).
         meta: model, dataset, best epoch, score ("cosine" or "dot") and version.
         parts: names of the parts of the data whose items can be left out: train, valid, test.
+        digest: of the checkpoint, 64 hexadecimal digits; None for content of no file.
+        ranking: what the tables are made of.
     """
 
     def __init__(self, content: section.Section, search: Search | None = None) -> None:
-        self.meta = content.meta
+        self.meta, self.digest = content.meta, content.digest
         self.user_vectors, self.item_vectors = content.user_vectors, content.item_vectors
         self.users, self.items = content.user_ids, content.item_ids
-        self.parts = tuple(content.seen)
-        self._seen = content.seen
-        self._all = Candidates(self.items, self.item_vectors, search=search)
-        self._user_ids, self._item_ids = Ids("user", self.users), Ids("item", self.items)
+        self.ranking = Ranking(content, search)
+        self.parts = self.ranking.parts
 
     def __repr__(self) -> str:
         return (
@@ -101,16 +98,11 @@ class Recommender:
 
         What is wrong is told here, before the first block is asked for.
         """
-        _check_k(k)
-        _check_one_of("unknown", unknown, UNKNOWN)
-        parts = _parts(exclude, self.parts)
-        candidates = self._all.restricted(self._item_ids, items, filter)
-        positions = (
-            np.arange(len(self.users))
-            if users is None
-            else self._user_ids.positions(users, unknown)
+        ranked = self.ranking.of_users(
+            users, k, exclude=exclude, items=items, filter=filter, unknown=unknown
         )
-        return self._blocks(positions, k, parts, candidates)
+        table = self.ranking.candidates.table
+        return (table(top, {"user": self.users[block]}) for block, top in ranked)
 
     def recommend_for_items(
         self,
@@ -136,17 +128,10 @@ class Recommender:
         Raises:
             UsageError: no item, an unknown one, or a value outside its range.
         """
-        _check_k(k)
-        _check_one_of("method", method, fold_in.METHODS)
-        candidates = self._all.restricted(self._item_ids, items_allowed, filter)
-        given = np.unique(self._item_ids.positions(items))
-        if len(given) == 0:
-            raise UsageError("a new user needs at least one item, got none")
-        vector = fold_in.user_vector(
-            self.item_vectors, given, method, cosine=self.meta["score"] == "cosine"
+        top = self.ranking.for_items(
+            items, k, method=method, items_allowed=items_allowed, filter=filter
         )
-        pairs = np.zeros(len(given), np.int64), given
-        return candidates.table(candidates.best(vector[None], k, pairs), {})
+        return self.ranking.candidates.table(top, {})
 
     def similar_items(self, items: Any, k: int = 10) -> pd.DataFrame:
         """The k items whose vectors have the largest cosine with that of each item.
@@ -160,17 +145,11 @@ class Recommender:
         Raises:
             UsageError: an unknown id, or k < 1.
         """
-        _check_k(k)
-        positions = self._item_ids.positions(items)
-        vectors = self.item_vectors
-        if self.meta["score"] != "cosine":  # else they have unit length
-            vectors = fold_in.unit(vectors)
-        candidates = Candidates(self.items, vectors)
-        tables = []
-        for block in _slices(positions, candidates.queries_per_call(k)):
-            itself = np.arange(len(block)), block
-            found = candidates.best(candidates.vectors[block], k, itself)
-            tables.append(candidates.table(found, {"item": self.items[block]}, "similar_item"))
+        table = self.ranking.candidates.table
+        tables = [
+            table(top, {"item": self.items[block]}, "similar_item")
+            for block, top in self.ranking.similar(items, k)
+        ]
         return pd.concat(tables, ignore_index=True)
 
     def score(self, users: Any, items: Any) -> pd.DataFrame:
@@ -183,7 +162,8 @@ class Recommender:
         Raises:
             UsageError: an unknown id, or numbers that differ.
         """
-        of_users, of_items = self._user_ids.positions(users), self._item_ids.positions(items)
+        of_users = self.ranking.user_ids.positions(users)
+        of_items = self.ranking.item_ids.positions(items)
         sizes = len(of_users), len(of_items)
         if 1 not in sizes and sizes[0] != sizes[1]:
             raise UsageError(f"score needs as many users as items, got {sizes[0]} and {sizes[1]}")
@@ -195,22 +175,6 @@ class Recommender:
             scores[pairs] = np.einsum("nd,nd->n", *vectors)
         columns = {"user": self.users[of_users], "item": self.items[of_items], "score": scores}
         return pd.DataFrame(columns)
-
-    def _blocks(
-        self,
-        users: npt.NDArray[np.int64],
-        k: int,
-        parts: Sequence[str],
-        candidates: Candidates,
-    ) -> Iterator[pd.DataFrame]:
-        for block in _slices(users, candidates.queries_per_call(k)):
-            lists = [self._seen[part].of(block) for part in parts]
-            rows, items = (
-                np.concatenate([np.zeros(0, np.int64), *(pairs[side] for pairs in lists)])
-                for side in (0, 1)
-            )
-            found = candidates.best(self.user_vectors[block], k, (rows, items))
-            yield candidates.table(found, {"user": self.users[block]})
 
 
 def load_recommender(
@@ -229,36 +193,3 @@ def load_recommender(
     content = section.read(path)
     search = None if index is None else load_index(index, content.item_vectors)
     return Recommender(content, search)
-
-
-def _parts(exclude: str | Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    """The names of the parts whose items are left out."""
-    if exclude is None:
-        return []
-    if isinstance(exclude, str):
-        exclude = known if exclude == SEEN else [exclude]
-    for name in exclude:
-        if name not in known:
-            names = [SEEN, *known]
-            raise UsageError(
-                f"exclude must be None or among {', '.join(names)}, got {name!r}"
-                f"{did_you_mean(name, names)}"
-            )
-    return list(dict.fromkeys(exclude))
-
-
-def _slices(positions: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Parts of at most so many positions; an empty one where there are none."""
-    return (positions[start : start + size] for start in range(0, max(len(positions), 1), size))
-
-
-def _check_k(k: Any) -> None:
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise UsageError(f"k must be an integer >= 1, got {k!r}")
-
-
-def _check_one_of(name: str, value: Any, known: Sequence[str]) -> None:
-    if value not in known:
-        raise UsageError(
-            f"{name} must be one of {', '.join(known)}, got {value!r}{did_you_mean(value, known)}"
-        )

@@ -82,6 +82,7 @@ class Section(NamedTuple):
         user_vectors, item_vectors: (U, D), (I, D) floats, whose inner products are the scores:
             of unit length where these are cosines.
         seen: part of the data, such as train, valid or test -> each user's items in it.
+        digest: of the checkpoint that it was read from, hexadecimal; None: it was not read.
     """
 
     meta: dict[str, Any]
@@ -90,6 +91,7 @@ class Section(NamedTuple):
     user_vectors: Floats
     item_vectors: Floats
     seen: dict[str, ItemLists]
+    digest: str | None = None
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def read(path: str | os.PathLike[str]) -> Section:
 
 
 def _read(file: IO[bytes], name: str) -> Section:
-    seal.check_seal(file, name)
+    digest = seal.check_seal(file, name)
     try:
         with zipfile.ZipFile(file) as archive:
             entries = _entries(archive)
@@ -174,7 +176,7 @@ def _read(file: IO[bytes], name: str) -> Section:
             meta = _meta(archive.read(entries[_META]))
             if meta["why_none"] is not None:
                 raise UsageError(f"{name}: {meta['why_none']}")
-            return _section(meta, _Arrays(archive, entries))
+            return _section(meta, _Arrays(archive, entries))._replace(digest=digest)
     except UsageError:
         raise
     except _MADE_UP as error:

@@ -25,8 +25,8 @@ from recbole_dsl.common.errors import (
 )
 
 NAMES = [
-    "run", "import", "split", "tune", "benchmark", "diagnose", "recommend", "export", "list",
-    "settings",
+    "run", "import", "split", "tune", "benchmark", "diagnose", "recommend", "export", "serve",
+    "list", "settings",
 ]  # fmt: skip
 
 
