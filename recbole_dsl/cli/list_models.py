@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recbole_dsl.cli.command import WIDTH, Command
@@ -16,7 +16,7 @@ def describe() -> str:
     Those of other packages are imported, to be described; one that cannot be is a line that says
     why.
     """
-    from recbole_dsl.models.registry import BACKBONES, LOSSES, of_other_packages
+    from recbole_dsl.models.registry import BACKBONES, LOSSES
     from recbole_dsl.models.resolve import host_models
 
     names = "  ".join(sorted(host_models("general_recommender")))
@@ -33,8 +33,8 @@ def describe() -> str:
             "",
             f"The files are in {properties_dir()}.",
             "",
-            *_of_others("Losses", of_other_packages("loss")),
-            *_of_others("Backbones", of_other_packages("backbone")),
+            *_of_others("Losses", "loss"),
+            *_of_others("Backbones", "backbone"),
             "RecBole's general models; its context-aware, sequential and knowledge-aware models",
             "can be run too:",
             textwrap.fill(names, WIDTH, initial_indent="  ", subsequent_indent="  "),
@@ -48,11 +48,12 @@ def _entries(folder: str, table: Mapping[str, Any]) -> Iterator[str]:
         yield _line("", f"{item.paper}; properties/{folder}/{name}.yaml")
 
 
-def _of_others(title: str, found: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """Registered ones and those of installed packages: name -> :class:`Part`, or why there is none.
+def _of_others(title: str, kind: str) -> Iterator[str]:
+    """Registered ones and those of installed packages, or why one cannot be had; nothing where
+    there are none."""
+    from recbole_dsl.models.registry import class_of, of_other_packages
 
-    Nothing where there are none.
-    """
+    found = of_other_packages(kind)
     if not found:
         return
     yield f"{title} of other packages:"
@@ -60,8 +61,9 @@ def _of_others(title: str, found: Sequence[tuple[str, Any]]) -> Iterator[str]:
         if isinstance(part, str):
             yield _line(name, part)
             continue
-        paper = getattr(part.cls, "paper", None)
-        yield _line(name, _summary(part.cls))
+        cls = class_of(part)
+        paper = getattr(cls, "paper", None)
+        yield _line(name, _summary(cls))
         yield _line("", "; ".join(filter(None, [part.origin, paper])))
         yield _line("", "no property file" if part.properties is None else str(part.properties))
     yield ""

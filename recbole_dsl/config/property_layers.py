@@ -9,6 +9,7 @@ from recbole_dsl.common.property_files import SEARCH, properties_dir, read_yaml
 from recbole_dsl.config.layers import Layers
 from recbole_dsl.models.own_classes import signature_defaults
 from recbole_dsl.models.plugins import OURS, Part
+from recbole_dsl.models.registry import class_of
 from recbole_dsl.models.resolve import Model
 
 RECBOLE_PROPERTIES = Path(recbole.__file__).resolve().parent / "properties"
@@ -54,7 +55,7 @@ class PropertyLayers(Layers):
         if part.origin == OURS:
             self._add_ours(f"{part.kind}/{part.name}.yaml")
             return
-        self.add(f"{part.kind} {part.shown}, signature", signature_defaults(part.cls))
+        self.add(f"{part.kind} {part.shown}, signature", signature_defaults(class_of(part)))
         if part.properties is not None:
             self._add_file(f"{part.kind} file {part.properties}", part.properties)
 

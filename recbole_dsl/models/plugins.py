@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -28,13 +28,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*")
 
 
 class Part(NamedTuple):
-    """A backbone or a loss.
+    """A backbone or a loss; plain data, which may be pickled where its class is not known.
 
     Attributes:
         kind: "backbone" or "loss".
-        name: by which it is found: a registered name, or ``module:Class``.
+        name: by which its class is found: a registered name, or ``module:Class``.
         shown: its part of the name of a model.
-        cls: its class.
+        target: where its class stands, ``module:Class``.
         properties: its YAML file; None: ``properties/<kind>/<name>.yaml`` of this package, or none.
         origin: :data:`OURS`, or where it is from, in words.
         here_only: whether it is known to this process alone, by a call in Python.
@@ -43,7 +43,7 @@ class Part(NamedTuple):
     kind: str
     name: str
     shown: str
-    cls: Any
+    target: str
     properties: Path | None = None
     origin: str = OURS
     here_only: bool = False
@@ -77,8 +77,8 @@ class Parts(Generic[T]):
     ) -> None:
         self._kind, self._ours, self._base, self._fault = kind, ours, base, fault
         self._group = f"recbole_dsl.{kind}s" if kind == "backbone" else "recbole_dsl.losses"
-        self._registered: dict[str, Part] = {}
-        self._loaded: dict[EntryPoint, Part] = {}
+        self._registered: dict[str, tuple[Part, type[T]]] = {}
+        self._loaded: dict[EntryPoint, tuple[Part, type[T]]] = {}
 
     # Names: nothing is imported ------------------------------------------------------------------
 
@@ -104,8 +104,8 @@ class Parts(Generic[T]):
 
     # Classes -------------------------------------------------------------------------------------
 
-    def find(self, name: str) -> Part:
-        """The part of a name, or of a ``module:Class``; it is imported.
+    def find(self, name: str) -> tuple[Part, type[T]]:
+        """The part and the class of a name, or of a ``module:Class``; it is imported.
 
         Raises:
             UsageError: there is none, it cannot be imported, or is none; the message names the
@@ -114,7 +114,7 @@ class Parts(Generic[T]):
         if ":" in name:
             return self.own(name, load_class(name, self._base))
         if name in self._ours:
-            return Part(self._kind, name, name, self._ours[name])
+            return Part(self._kind, name, name, _target_of(self._ours[name])), self._ours[name]
         if name in self._registered:
             return self._registered[name]
         entries = self._entry_points().get(name)
@@ -124,29 +124,28 @@ class Parts(Generic[T]):
         guess = did_you_mean(name, known)
         raise UsageError(f"unknown {self._kind} {name!r} (known: {', '.join(known)}){guess}")
 
-    def own(self, target: str, cls: type[T]) -> Part:
-        """A class of the user's own as a part.
+    def own(self, name: str, cls: type[T]) -> tuple[Part, type[T]]:
+        """A class of the user's own as a part, which is found by ``module:Class``.
 
         Raises:
             UsageError: it lacks something, or has a name of this package's.
         """
-        self._check_class(target, cls)
+        self._check_class(name, cls)
         if cls.__name__ in self._ours:
             raise UsageError(
-                f"{target!r}: {cls.__name__} is a {self._kind} of recbole_dsl: give the class "
+                f"{name!r}: {cls.__name__} is a {self._kind} of recbole_dsl: give the class "
                 "another name"
             )
-        return Part(
-            self._kind, target, cls.__name__, cls, properties_beside(cls), f"{target}, your own"
-        )
+        path, target = properties_beside(cls), _target_of(cls)
+        return Part(self._kind, name, cls.__name__, target, path, "your own"), cls
 
     def _check_class(self, label: str, cls: type[T]) -> None:
         fault = self._fault(cls)
         if fault is not None:
             raise UsageError(f"{label!r} is no {self._kind}: {fault}")
 
-    def _load(self, name: str, entries: list[EntryPoint]) -> Part:
-        """The part that entry points of one name stand for."""
+    def _load(self, name: str, entries: list[EntryPoint]) -> tuple[Part, type[T]]:
+        """What the entry points of one name stand for."""
         entry, *others = entries
         if others:
             places = " and ".join(_origin(one) for one in entries)
@@ -156,19 +155,20 @@ class Parts(Generic[T]):
             with import_failures(f"the {self._kind} {name} of {_origin(entry)} cannot be imported"):
                 cls = entry.load()
             self._check_class(f"{name} of {_origin(entry)}", cls)
-            self._loaded[entry] = Part(
-                self._kind, name, name, cls, properties_beside(cls), _origin(entry)
-            )
+            path, origin = properties_beside(cls), _origin(entry)
+            self._loaded[entry] = Part(self._kind, name, name, _target_of(cls), path, origin), cls
         return self._loaded[entry]
 
     def others(self) -> list[tuple[str, Part | str]]:
         """What other packages bring, by name, imported; or a line that says why it cannot be."""
-        found: list[tuple[str, Part | str]] = list(self._registered.items())
+        found: list[tuple[str, Part | str]] = [
+            (name, part) for name, (part, _) in self._registered.items()
+        ]
         for name, entries in sorted(self._entry_points().items()):
             if name in self._registered:
                 continue
             try:
-                found.append((name, self._load(name, entries)))
+                found.append((name, self._load(name, entries)[0]))
             except UsageError as error:
                 found.append((name, str(error)))
         return found
@@ -197,19 +197,18 @@ class Parts(Generic[T]):
         """
         self.check_name(name)
         self._check_class(name, cls)
-        target = f"{cls.__module__}:{cls.__qualname__}"
-        before = self._registered.get(name)
-        if before is not None and _target_of(before.cls) != target:
-            raise UsageError(f"the {self._kind} {name} is registered: {before.origin}")
+        target = _target_of(cls)
+        before = self._registered[name][0] if name in self._registered else None
+        if before is not None and before.target != target:
+            raise UsageError(f"the {self._kind} {name} is registered: {before.target}")
         for entry in self._entry_points().get(name, []):
             if entry.value.replace(" ", "") != target:
                 raise UsageError(f"the {self._kind} {name} is that of {_origin(entry)}")
         path = properties_beside(cls) if properties is None else Path(properties).absolute()
         if path is not None and not path.is_file():
             raise UsageError(f"properties of the {self._kind} {name}: there is no file {path}")
-        self._registered[name] = Part(
-            self._kind, name, name, cls, path, f"registered, {target}", here_only=True
-        )
+        origin = f"registered ({target})"
+        self._registered[name] = Part(self._kind, name, name, target, path, origin, True), cls
 
 
 def for_other_processes(parts: Iterable[Part], why: str) -> list[Registered]:
@@ -224,14 +223,13 @@ def for_other_processes(parts: Iterable[Part], why: str) -> list[Registered]:
     for part in parts:
         if not part.here_only:
             continue
-        target = _target_of(part.cls)
-        if part.cls.__module__ == "__main__" or "<" in part.cls.__qualname__:
+        if part.target.startswith("__main__:") or "<" in part.target:
             raise UsageError(
-                f"{why}: other processes cannot import {target}, which is registered as the "
+                f"{why}: other processes cannot import {part.target}, which is registered as the "
                 f"{part.kind} {part.name}: put the class into a module, outside of functions"
             )
         path = None if part.properties is None else str(part.properties)
-        found.append(Registered(part.kind, part.name, target, path))
+        found.append(Registered(part.kind, part.name, part.target, path))
     return found
 
 

@@ -137,32 +137,36 @@ def backbone_part(name: str) -> Part:
     Raises:
         UsageError: an unknown name (the message lists the known ones), or its class cannot be used.
     """
-    return _BACKBONES.find(name)
+    return _BACKBONES.find(name)[0]
 
 
 def loss_part(name: str) -> Part:
     """A loss by name or ``module:Class``; errors as of :func:`backbone_part`."""
-    return _LOSSES.find(name)
+    return _LOSSES.find(name)[0]
 
 
-def own_backbone(target: str, cls: type[torch.nn.Module]) -> Part:
-    """A class of the user's own as a backbone.
+def own_backbone(name: str, cls: type[torch.nn.Module]) -> Part:
+    """A class of the user's own as a backbone, which is found by ``module:Class``.
 
     Raises:
         UsageError: it lacks something, or has a name of this package's.
     """
-    return _BACKBONES.own(target, cls)
+    return _BACKBONES.own(name, cls)[0]
 
 
 def backbone_class(name: str) -> type[torch.nn.Module]:
     """The class of a backbone; errors as of :func:`backbone_part`."""
-    found: type[torch.nn.Module] = backbone_part(name).cls
-    return found
+    return _BACKBONES.find(name)[1]
 
 
 def loss_class(name: str) -> type[losses.RowLoss]:
     """The class of a loss; errors as of :func:`loss_part`."""
-    found: type[losses.RowLoss] = loss_part(name).cls
+    return _LOSSES.find(name)[1]
+
+
+def class_of(part: Part) -> type[torch.nn.Module]:
+    """The class of a part."""
+    found: type[torch.nn.Module] = _KINDS[part.kind].find(part.name)[1]
     return found
 
 

@@ -95,6 +95,8 @@ def imported_for(target: str) -> str | None:
     if ":" in target:
         return f"a class of its own, {target}"
     backbone, _, loss = target.partition("_")
+    if not (registry.is_backbone(backbone) and registry.is_loss(loss)):
+        return None
     place = registry.not_imported(backbone, loss)
     return None if place is None else f"{target}, which is in {place}"
 

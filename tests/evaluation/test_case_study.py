@@ -244,6 +244,27 @@ def test_sequences_hold_what_precedes_the_part_for_every_user(sequences):
         full_sort_scores(dataset.token2id("user_id", ["u0", "u4"]), seen, test)
 
 
+def test_a_full_sequence_drops_its_first_item(own_folder):
+    """Of users who are in train alone, as their rows are the earliest ones."""
+    rows = [f"early\t{item}\t{time}\n" for time, item in enumerate("abcdefg")]
+    rows += [f"short\t{item}\t{time}\n" for time, item in enumerate("gf")]
+    rows += [f"late\t{item}\t{time + 50}\n" for time, item in enumerate("abcdefgabc")]
+    home = own_folder / "dataset" / "seq"
+    home.mkdir(parents=True)
+    (home / "seq.inter").write_text(TIMES + "".join(rows))
+    arguments = {"split": {"RS": [0.6, 0.2, 0.2]}, "order": "TO", "mode": "full"}
+    given = {**SEQUENTIAL, "eval_args": {**arguments, "group_by": None}}
+    _, _, _, _, test = _built("GRU4Rec", "seq", **given)
+    dataset = test._dataset
+    assert set(dataset.inter_feat["user_id"].tolist()) == {dataset.token2id("user_id", "late")}
+    seen = _Seen(dataset.item_num)
+    full_sort_scores(dataset.token2id("user_id", ["early", "short"]), seen, test)
+    lists = [list(dataset.id2token("item_id", row)) for row in seen.rows["item_id_list"]]
+    assert lists == [list("cdefg"), ["g", "f", "[PAD]", "[PAD]", "[PAD]"]]
+    assert seen.rows["item_length"].tolist() == [5, 2]
+    assert seen.rows["timestamp_list"].tolist() == [[2, 3, 4, 5, 6], [0, 1, 0, 0, 0]]
+
+
 @pytest.mark.parametrize("model", ["GRU4Rec", "SASRec"])
 def test_sequential_scores_are_recboles_where_users_are_tested(model, sequences):
     _, net, _, _, test = _built(model, sequences, **SEQUENTIAL)

@@ -1,5 +1,6 @@
 """A backbone of one's own as the README shows it: one file, one YAML, any loss."""
 
+import pickle
 import re
 import sys
 
@@ -16,6 +17,7 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.experiments.benchmark import plan
 from recbole_dsl.experiments.benchmark.entries import entries
 from recbole_dsl.models.build import build_model
+from recbole_dsl.models.resolve import resolve_model
 
 QUICK = {**QUICK_PAIR, "epochs": 2, "width": 8}
 del QUICK["embedding_size"]  # a setting of this package's backbones
@@ -121,6 +123,16 @@ def test_a_class_by_the_name_of_one_of_ours_is_refused(tower):
         UsageError, match="'tower:MF': MF is a backbone of recbole_dsl: give the cl"
     ):
         Config("tower:MF_SL", "ml-100k")
+
+
+def test_a_stored_config_names_the_class_and_does_not_hold_it(tower):
+    """RecBole pickles the Config with its datasets and loaders (save_dataset)."""
+    stored = pickle.dumps(resolve_model("tower:Tower_hinge:HingeLoss"))
+    for name in ("tower", "hinge"):
+        sys.modules.pop(name)
+    found = pickle.loads(stored)
+    assert not {"tower", "hinge"} & set(sys.modules)
+    assert [part.target for part in found.parts] == ["tower:Tower", "hinge:HingeLoss"]
 
 
 PAIRS = [(f"u{u}", f"i{i}") for u in range(8) for i in range(12) if (u + i) % 3]

@@ -63,7 +63,7 @@ def test_registered_names_are_models_with_every_loss_and_backbone(classes, capsy
     text = list_models.describe()
     assert "Losses of other packages:\n  Hinge       each sampled negative should lose by" in text
     assert "  Tower       an embedding and a layer for users, and for items\n" in text
-    assert "registered, tower:Tower; Covington et al., RecSys 2016\n" in text
+    assert "registered (tower:Tower); Covington et al., RecSys 2016\n" in text
     with pytest.raises(UsageError, match="unknown loss 'Hing' .* did you mean Tower_Hinge?"):
         resolve_model("Tower_Hing")
     with pytest.raises(UsageError, match="unknown model 'Towr_SL'; did you mean Tower_SL?"):
@@ -111,7 +111,7 @@ def test_one_name_is_one_class(classes):
     tower, hinge = classes
     recbole_dsl.register_backbone("Tower", tower)
     other = type("Other", (tower,), {})
-    with pytest.raises(UsageError, match="the backbone Tower is registered: registered, tower:Tow"):
+    with pytest.raises(UsageError, match="the backbone Tower is registered: tower:Tower"):
         recbole_dsl.register_backbone("Tower", other)
     again = type("Tower", (tower,), {"__module__": "tower"})  # a module, or a cell, that ran again
     recbole_dsl.register_backbone("Tower", again)
@@ -233,7 +233,9 @@ def test_one_that_cannot_be_imported_is_one_line(model, message, site, capsys):
 def test_names_of_ours_and_of_recbole_stay_ours(site):
     names = {"MF": "tower:Tower", "NeuMF": "tower:Tower", "My_Tower": "tower:Tower"}
     write_distribution(site, "tower-plugin", {BACKBONES: names})
-    assert resolve_model("MF_SL").parts[0].cls is registry.BACKBONES["MF"]
+    assert registry.backbone_class("MF") is registry.BACKBONES["MF"]
+    assert resolve_model("MF_SL").parts[0].origin == plugins.OURS
+    assert model_of({"model": "NeuMF"}, "x.pth") == "NeuMF"
     with pytest.raises(UsageError, match="NeuMF is a model of RecBole: choose another name"):
         resolve_model("NeuMF_SL")
     text = list_models.describe()

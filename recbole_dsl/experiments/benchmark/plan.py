@@ -21,6 +21,7 @@ from recbole_dsl.evaluation.settings import why_no_user_metrics
 from recbole_dsl.experiments import result
 from recbole_dsl.experiments.benchmark.entries import Entry
 from recbole_dsl.models.plugins import OURS
+from recbole_dsl.models.registry import class_of
 
 # What all models of a dataset must have in common, or their figures cannot be compared.
 _PROTOCOL = (
@@ -207,7 +208,7 @@ def code_of(config: Config) -> dict[str, Any]:
     """Digests of the files that have the classes of the user's own, or of other packages, as an
     entry for :func:`digest`; {} where there are none."""
     spec = config.spec
-    classes = [part.cls for part in spec.parts if part.origin != OURS]
+    classes: list[type] = [class_of(part) for part in spec.parts if part.origin != OURS]
     if spec.source == "own":
         classes.append(spec.model_class)
     found = {cls.__qualname__: cache.file_digest(inspect.getfile(cls)) for cls in classes}
