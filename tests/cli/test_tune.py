@@ -53,8 +53,7 @@ def test_a_study_prints_its_trials_best_first_and_leaves_a_page(board, capsys):
         assert page.locator(".plotly-graph-div").count() == 1 + 2 + 1  # two settings
         _check_page(page, lines)
         page.set_viewport_size({"width": 500, "height": 900})
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.body.scrollWidth <= window.innerWidth")
+        page.wait_for_function("document.body.scrollWidth <= window.innerWidth")
 
 
 def _check_page(page, lines):

@@ -58,7 +58,8 @@ class TuningProgress:
             trials.ended(event, time.monotonic() - job.started)
             left = self._seconds_left()
             text = event["text"]
-            text += f"; about {duration(left)} of tuning left" if left and trials.left else ""
+            if left and trials.left:
+                text += f"; about {duration(max(left, 1))} of tuning left"
             print(f"tuning {job.task.label} on {job.task.dataset}: {text}", file=sys.stderr)
 
     def _seconds_left(self) -> float:

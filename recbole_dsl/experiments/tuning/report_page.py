@@ -43,11 +43,9 @@ def verdict(plan: Plan, state: StudyState) -> str:
     ]
     (number, best), others = ranked[0], ranked[1:]
     values = ", ".join(f"{n} {short(v)}" for n, v in sorted(plan.decode(best.params).items()))
-    epoch = best.user_attrs["best_epoch"]  # None for a model that is trained in no epochs
-    text = (
-        f"Trial {number} is the best: {values}; {plan.metric} {best.values[0]:.4f} on validation"
-        f"{'' if epoch is None else f' in epoch {epoch + 1}'}"
-    )
+    text = f"Trial {number} is the best: {values}; {plan.metric} {best.values[0]:.4f} on validation"
+    if (epoch := best.user_attrs["best_epoch"]) is not None:
+        text += f" in epoch {epoch + 1}"
     if not others:
         return f"{text}. It is the only one that ran to its end."
     sign = 1 if plan.bigger else -1

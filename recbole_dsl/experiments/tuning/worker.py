@@ -208,4 +208,4 @@ def seconds_left(plan: Plan, state: StudyState) -> float | None:
     if not seconds or not left:
         return None
     mean: float = statistics.mean(seconds)
-    return mean * left / max(1, plan.jobs)
+    return max(1.0, mean * left / max(1, plan.jobs))  # not 0 s while a trial is left

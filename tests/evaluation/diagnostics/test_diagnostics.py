@@ -167,8 +167,7 @@ def test_the_command_puts_two_models_on_one_page(toy, own_folder, capsys):
         assert shown.locator(".warning").count() == 0
         for width in (1400, 500):
             shown.set_viewport_size({"width": width, "height": 800})
-            shown.wait_for_timeout(300)
-            assert shown.evaluate("document.body.scrollWidth <= window.innerWidth")
+            shown.wait_for_function("document.body.scrollWidth <= window.innerWidth")
 
 
 def _check_verdicts(verdicts, found):
