@@ -128,14 +128,13 @@ def _run(
     config_dict: Mapping[str, Any] | None,
     saved: bool,
 ) -> dict[str, Any]:
-    named = {"model": model, "dataset": dataset}
     return single_run.run(
         model,
         dataset,
         config_file_list,
         config_dict,
         saved,
-        arguments=[pair for pair in script_settings() if named.get(pair[0]) is None],
+        arguments=script_settings(),
         command=script_words() or None,
         of_script=True,
     )

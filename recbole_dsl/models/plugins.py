@@ -23,6 +23,7 @@ from recbole_dsl.models.own_classes import import_failures, load_class, properti
 T = TypeVar("T", bound=torch.nn.Module)
 
 OURS = "recbole_dsl"  # the origin of this package's own
+_GROUPS = {"backbone": "recbole_dsl.backbones", "loss": "recbole_dsl.losses"}  # entry points
 # "_" and ":" take the name of a model apart.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*")
 
@@ -76,7 +77,7 @@ class Parts(Generic[T]):
         fault: Callable[[type[T]], str | None],
     ) -> None:
         self._kind, self._ours, self._base, self._fault = kind, ours, base, fault
-        self._group = f"recbole_dsl.{kind}s" if kind == "backbone" else "recbole_dsl.losses"
+        self._group = _GROUPS[kind]
         self._registered: dict[str, tuple[Part, type[T]]] = {}
         self._loaded: dict[EntryPoint, tuple[Part, type[T]]] = {}
 
@@ -223,10 +224,11 @@ def for_other_processes(parts: Iterable[Part], why: str) -> list[Registered]:
     for part in parts:
         if not part.here_only:
             continue
-        if part.target.startswith("__main__:") or "<" in part.target:
+        module, _, name = part.target.partition(":")
+        if module == "__main__" or not name.isidentifier():  # one inside a function or a class
             raise UsageError(
                 f"{why}: other processes cannot import {part.target}, which is registered as the "
-                f"{part.kind} {part.name}: put the class into a module, outside of functions"
+                f"{part.kind} {part.name}: put the class into a module, at its top"
             )
         path = None if part.properties is None else str(part.properties)
         found.append(Registered(part.kind, part.name, part.target, path))

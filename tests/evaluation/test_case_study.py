@@ -265,6 +265,7 @@ def test_a_full_sequence_drops_its_first_item(own_folder):
     assert seen.rows["timestamp_list"].tolist() == [[2, 3, 4, 5, 6], [0, 1, 0, 0, 0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["GRU4Rec", "SASRec"])
 def test_sequential_scores_are_recboles_where_users_are_tested(model, sequences):
     _, net, _, _, test = _built(model, sequences, **SEQUENTIAL)

@@ -103,6 +103,7 @@ def test_a_name_that_is_taken_or_none_is_refused(name, message, classes):
     assert registry.backbone_names() == list(registry.BACKBONES)
 
 
+@pytest.mark.slow
 def test_the_names_of_recboles_models_are_known_without_importing_them():
     assert set(host_models()) - plugins._models_of_recbole() == set()
 
@@ -147,7 +148,10 @@ def test_another_process_registers_the_same(classes):
     assert plugins.for_other_processes(resolve_model("MF_SL").parts, "nproc 2") == []
 
 
-@pytest.mark.parametrize("place", [{"__module__": "__main__"}, {"__qualname__": "f.<locals>.T"}])
+@pytest.mark.parametrize(
+    "place",
+    [{"__module__": "__main__"}, {"__qualname__": "f.<locals>.T"}, {"__qualname__": "Outer.T"}],
+)
 def test_a_class_that_other_processes_cannot_import_stays_in_one(place, classes):
     cls = type("T", (classes[0],), {"__module__": "tower", **place})
     path = Path(sys.modules["tower"].__file__).with_suffix(".yaml")
@@ -195,6 +199,7 @@ def _broken(site):
     return {"Broken": "broken:Tower", "Leaves": "leaves:Tower", "Lacks": "tower:Towr"}
 
 
+@pytest.mark.slow
 def test_an_entry_point_is_imported_when_it_is_asked_for(site):
     groups = {BACKBONES: {"Tower": "tower:Tower", **_broken(site)}}
     write_distribution(site, "tower-plugin", {**groups, LOSSES: {"Hinge": "hinge:HingeLoss"}})
