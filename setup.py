@@ -50,6 +50,7 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=10.0.1"],  # the importer reads parquet files
         "hnswlib": ["hnswlib>=0.8"],  # recbole_dsl export --index=hnswlib
+        "faiss": ["faiss-cpu>=1.8"],  # --index=faiss
         "serve": SERVE,
         "tuning": ["optuna>=4.9"],
         "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
@@ -63,6 +64,7 @@ setup(
             "playwright>=1.40",
             "optuna>=4.9",
             "psycopg[binary]>=3.2.1",
+            "faiss-cpu>=1.8",
             *SERVE,
             "httpx>=0.27",  # asks the service in tests
         ],

@@ -45,7 +45,7 @@ WITHOUT_RECBOLE = [
     "evaluation.top_items",
 ]
 # Packages that need not be installed; they are imported where they are used.
-OPTIONAL = {"hnswlib", "optuna", "pyarrow", "sqlalchemy", "wandb"}  # Optuna brings sqlalchemy
+OPTIONAL = {"faiss", "hnswlib", "optuna", "pyarrow", "sqlalchemy", "wandb"}  # Optuna: sqlalchemy
 OF_SERVICE = {"fastapi", "pydantic", "pydantic_core", "starlette", "uvicorn"}  # optional too
 MOST_LINES = {ast.FunctionDef: 60, ast.ClassDef: 200}
 

@@ -16,7 +16,7 @@ def _work(given: Arguments) -> int:
     from recbole_dsl.common.files import check_folder_writable
     from recbole_dsl.serving.export import INDEXES, export
 
-    if (index := options.get("index", INDEXES[0])) not in INDEXES:
+    if (index := options.get("index")) not in (None, *INDEXES):
         near = did_you_mean(index, INDEXES)
         raise UsageError(f"--index must be {' or '.join(INDEXES)}, got {index!r}{near}")
     check_folder_writable(options["output"])
@@ -47,13 +47,15 @@ COMMAND = Command(
     and item_vectors.npy, whose inner products are the scores; user_ids.txt and item_ids.txt, an id
     a line in the same order; meta.json. The checkpoint alone is read.
 
-    With --index=hnswlib (pip install recbole_dsl[hnswlib]) also items.hnsw, hnswlib's own file, in
-    the space "ip". How many of the best items it finds, and how fast, is measured for at most 1,000
-    users and printed; recbole_dsl recommend --index=FOLDER searches it.
+    With --index=faiss (pip install "recbole_dsl[faiss]", a wheel) also items.faiss, Faiss's own
+    file of an IndexHNSWFlat; with --index=hnswlib ("recbole_dsl[hnswlib]", which needs a C++
+    compiler) items.hnsw, hnswlib's own, in the space "ip". How many of the best items it finds, and
+    how fast, is measured for at most 1,000 users and printed; recbole_dsl recommend and serve
+    search it with --index=FOLDER.
     """,
     options=[
         Option("output", "the folder; files of these names in it are replaced", "FOLDER"),
-        Option("index", "hnswlib (default: no index)", "NAME"),
+        Option("index", "faiss or hnswlib (default: no index)", "NAME"),
         Option(
             "ef",
             "candidates that a search of the index keeps: more finds more and takes longer",
@@ -65,7 +67,7 @@ COMMAND = Command(
     ],
     examples=[
         "saved/MF_SL-ml-100k.pth --output=exported",
-        "model.pth --output=exported --index=hnswlib --ef=400",
+        "model.pth --output=exported --index=faiss --ef=400",
     ],
     operands=True,
     work=_work,

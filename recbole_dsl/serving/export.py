@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,24 @@ import numpy.typing as npt
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.file_sets import updated_folder
 from recbole_dsl.serving import section
-from recbole_dsl.serving.hnsw_index import CONSTRUCTION, LINKS, SEARCHED, HnswIndex
+from recbole_dsl.serving.faiss_index import FaissIndex
+from recbole_dsl.serving.hnsw_index import HnswIndex
+from recbole_dsl.serving.item_index import CONSTRUCTION, LINKS, SEARCHED, ItemIndex
 
-INDEXES = ("hnswlib",)
-INDEX_FILE, META_FILE = "items.hnsw", "meta.json"
+META_FILE = "meta.json"
+
+
+class _Kind(NamedTuple):
+    """A kind of index, and its file."""
+
+    of: type[ItemIndex]
+    file: str
+
+
+INDEXES = {
+    "hnswlib": _Kind(HnswIndex, "items.hnsw"),
+    "faiss": _Kind(FaissIndex, "items.faiss"),
+}
 
 
 def export(
@@ -30,21 +44,21 @@ def export(
 
     ``user_vectors.npy`` (U, D) and ``item_vectors.npy`` (I, D), whose inner products are the
     scores; ``user_ids.txt`` and ``item_ids.txt``, an id a line in the same order; ``meta.json``;
-    with an index ``items.hnsw``, hnswlib's own file, in the space "ip", labels being the rows of
-    ``item_vectors.npy``.
+    with an index ``items.hnsw``, hnswlib's own file, in the space "ip", or ``items.faiss``, Faiss's
+    own, an IndexHNSWFlat of inner products: labels are the rows of ``item_vectors.npy``.
 
     Args:
         path: the checkpoint. output: the folder; files of these names in it are replaced together.
-        index: "hnswlib", or None for no index. ef: candidates that its searches keep.
+        index: one of :data:`INDEXES`, or None for no index. ef: candidates that its searches keep.
         k: for the recall that is measured.
     Returns:
         What ``meta.json`` holds: ``model``, ``dataset``, ``epoch``, ``score`` ("cosine" or "dot"),
         ``normalised`` (whether the vectors have unit length), ``users``, ``items``,
         ``dimensions``, ``dtype``; and of an index ``kind``, its settings, ``digests`` and what was
-        ``measured``, :class:`recbole_dsl.serving.hnsw_index.Measured`.
+        ``measured``, :class:`recbole_dsl.serving.item_index.Measured`.
     Raises:
-        UsageError: no checkpoint that can be served, or hnswlib is not installed. WriteError: the
-            files cannot be written.
+        UsageError: no checkpoint that can be served, or the index's package is not installed.
+            WriteError: the files cannot be written.
     """
     content = section.read(path)
     vectors, items = content.user_vectors, content.item_vectors
@@ -61,21 +75,23 @@ def export(
     for name, texts in ids.items():
         if any("\n" in text for text in texts):
             raise UsageError(f"{path}: an id has a line break in it, and {name} has an id a line")
-    built = None if index is None else HnswIndex.build(items, ef)
-    with updated_folder(output, without=[INDEX_FILE] if built is None else []) as made:
+    built = None if index is None else INDEXES[index].of.build(items, ef)
+    others = [kind.file for name, kind in INDEXES.items() if name != index]
+    with updated_folder(output, without=others) as made:
         for name, array in (("user_vectors.npy", vectors), ("item_vectors.npy", items)):
             np.save(made / name, array, allow_pickle=False)
         for name, texts in ids.items():
             (made / name).write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="\n")
-        if built is not None:
-            meta["index"] = {"kind": index, **_write_index(built, made / INDEX_FILE, items)}
+        if index is not None and built is not None:
+            path_of_index = made / INDEXES[index].file
+            meta["index"] = {"kind": index, **_write_index(built, path_of_index, items)}
             meta["index"]["measured"] = built.measure(vectors, items, k)._asdict()
         text = json.dumps(meta, indent=2, allow_nan=False)
         (made / META_FILE).write_text(f"{text}\n", "utf-8")
     return meta
 
 
-def _write_index(index: HnswIndex, path: Path, items: npt.NDArray[Any]) -> dict[str, Any]:
+def _write_index(index: ItemIndex, path: Path, items: npt.NDArray[Any]) -> dict[str, Any]:
     """Write an index of items; returns its settings and digests."""
     index.save(path)
     return {
@@ -87,22 +103,22 @@ def _write_index(index: HnswIndex, path: Path, items: npt.NDArray[Any]) -> dict[
     }
 
 
-def load_index(folder: str | os.PathLike[str], items: npt.NDArray[Any]) -> HnswIndex:
+def load_index(folder: str | os.PathLike[str], items: npt.NDArray[Any]) -> ItemIndex:
     """The index that :func:`export` has written to a folder.
 
     Args:
         items: (I, D). The vectors of the model that is to be served: the index must be of them.
     Raises:
-        UsageError: there is none, it is not what was written or of another model, or hnswlib is
-            not installed.
+        UsageError: there is none, it is not what was written or of another model, or its package
+            is not installed.
     """
     path = Path(folder)
     try:
         described = json.loads((path / META_FILE).read_text("utf-8"))["index"]
         if described is None:
-            raise UsageError(f"{path} has no index: recbole_dsl export --index=hnswlib writes one")
-        digests, ef = described["digests"], described["ef"]
-        same = digests["index"] == _digest(path / INDEX_FILE)
+            raise UsageError(f"{path} has no index: recbole_dsl export --index writes one")
+        digests, ef, kind = described["digests"], described["ef"], INDEXES[described["kind"]]
+        same = digests["index"] == _digest(path / kind.file)
         of_items = digests["item_vectors"] == _digest_of(items)
     except OSError as error:
         raise UsageError(f"{path} has no index: {error.filename}: {error.strerror}") from error
@@ -113,8 +129,8 @@ def load_index(folder: str | os.PathLike[str], items: npt.NDArray[Any]) -> HnswI
     if not of_items:
         raise UsageError(f"{path} has the index of another checkpoint")
     if not same or not isinstance(ef, int):
-        raise UsageError(f"{path / INDEX_FILE} is not what was written")
-    return HnswIndex.load(path / INDEX_FILE, items.shape, ef)
+        raise UsageError(f"{path / kind.file} is not what was written")
+    return kind.of.load(path / kind.file, items.shape, ef)
 
 
 def _digest(path: Path) -> str:

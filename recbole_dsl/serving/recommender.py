@@ -185,7 +185,7 @@ def load_recommender(
     Args:
         path: the checkpoint that a run of a ``<Backbone>_<Loss>`` has left.
         index: folder of ``recbole_dsl export --index``, whose index is searched in place of all
-            items: faster and not exact. Needs hnswlib. None: exact search.
+            items: faster and not exact. None: exact search.
     Raises:
         UsageError: no checkpoint, or not what was written; its model has no vectors of users and
             items, as most of RecBole's own; or an index that is missing or of another model.

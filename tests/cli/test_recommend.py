@@ -154,7 +154,10 @@ def test_export_writes_a_folder_and_says_what_it_holds(checkpoint, own_folder, c
     [
         ([], "no CHECKPOINT is given"),
         (["a.pth"], "--output=FOLDER is missing"),
-        (["a.pth", "--output=x", "--index=hnswlb"], "--index must be hnswlib, got 'hnswlb'; did"),
+        (
+            ["a.pth", "--output=x", "--index=hnswlb"],
+            "--index must be hnswlib or faiss, got 'hnswlb'; did",
+        ),
         (["a.pth", "--output=x", "--ef=10"], "--ef is of an index, which --index asks for"),
         (["none.pth", "--output=x"], "no checkpoint none.pth"),
     ],

@@ -305,3 +305,32 @@ def test_a_request_under_way_is_answered_before_it_stops_and_no_new_one_is_taken
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b'"score":') == 2
     assert running.popen.communicate(timeout=60) == ("stopped\n", "")
     assert running.popen.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hnswlib", "faiss"])
+def test_it_searches_an_index_and_keeps_both_where_the_new_checkpoint_has_another(
+    checkpoint, own_folder, kind
+):
+    asking.service_or_skip()
+    if not os.environ.get(f"RECBOLE_DSL_NEEDS_{kind.upper()}"):
+        pytest.importorskip(kind)
+    assert main(["export", checkpoint, "--output=out", f"--index={kind}"]) == 0
+    expected = Recommender(served.section()).recommend("u3", 4)["score"].tolist()
+    with (
+        asking.serving(checkpoint, "--index=out") as process,
+        asking.Client(process.url) as ask,
+    ):
+        for _ in range(2):
+            assert ask("GET", "/health")[1]["index"] is True
+            status, answer = ask("POST", "/recommend", {"users": ["u3"], "k": 4})
+            assert status == 200
+            assert [item["score"] for item in answer["users"][0]["items"]] == expected
+            served.write(own_folder / "new.pth", served.section(items=20))
+            os.replace(own_folder / "new.pth", checkpoint)
+            process.send(signal.SIGHUP)
+            while ask("GET", "/health")[1]["reload_error"] is None:
+                time.sleep(0.01)
+        error = ask("GET", "/health")[1]["reload_error"]
+        assert error.endswith("out has the index of another checkpoint")
+        assert process.stop()[0] == 0
