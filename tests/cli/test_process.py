@@ -11,7 +11,7 @@ import pytest
 from quick import ROOT
 
 from recbole_dsl.cli.command import Command
-from recbole_dsl.cli.process import Stopped, signals_raised
+from recbole_dsl.cli.process import Stopped, signal_calls, signals_raised
 
 _SLEEPER = """
 import signal, sys, time
@@ -63,6 +63,19 @@ def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_calls_a_function_and_the_handler_before_is_put_back():
+    before, calls = signal.signal(signal.SIGHUP, signal.SIG_IGN), []
+    try:
+        with signal_calls(signal.SIGHUP, lambda: calls.append(1)):
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.001)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert len(calls) in (1, 2)  # the system may deliver two as one
 
 
 def test_a_command_runs_in_a_thread_too():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import asking
@@ -305,6 +306,25 @@ def test_a_request_under_way_is_answered_before_it_stops_and_no_new_one_is_taken
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b'"score":') == 2
     assert running.popen.communicate(timeout=60) == ("stopped\n", "")
     assert running.popen.returncode == 0
+
+
+@pytest.mark.slow
+def test_more_connections_than_it_takes_are_503(checkpoint):
+    asking.service_or_skip()
+    before = "from recbole_dsl.serving.service import server; server.CONNECTIONS = 2"
+    with (
+        asking.serving(checkpoint, before=before) as process,
+        asking.Client(process.url) as first,
+        asking.Client(process.url) as second,
+    ):
+        assert first("GET", "/health")[0] == second("GET", "/health")[0] == 200
+        third = HTTPConnection(urlsplit(process.url).netloc, timeout=60)
+        third.request("GET", "/health")
+        assert third.getresponse().status == 503
+        third.close()
+        assert first("GET", "/health")[0] == 200
+        code, _, err = process.stop()
+    assert code == 0 and "Exceeded concurrency limit." in err
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ def test_what_is_appended_is_read_again_and_torch_reads_its_own_part(tmp_path, d
     content = served.section(dtype=dtype)
     path = served.write(tmp_path / "a.pth", content)
     _equal(section.read(path), content)
+    assert section.read(path).digest == path.read_bytes()[-64:].decode()
     assert sealed_file.read(path) == torch.load(path, weights_only=True) == {"weights": [0, 1, 2]}
     assert [p.name for p in tmp_path.iterdir()] == ["a.pth"]
     with pytest.raises(RuntimeError, match="has a section for serving already"):

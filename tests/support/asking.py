@@ -35,17 +35,23 @@ def ask(app, method, path, **given):
     return asyncio.run(work())
 
 
+_COMMAND = "import sys; from recbole_dsl.__main__ import main; sys.exit(main())"
+
+
 class Process:
     """A process of ``recbole_dsl serve`` on a free port.
 
     Attributes:
         url: where it answers. popen: the process. lines: what it has printed at its start.
+
+    Args:
+        words: of the command. before: Python that the process runs first.
     """
 
-    def __init__(self, *words, **options):
+    def __init__(self, *words, before="", **options):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "recbole_dsl", "serve", "--port=0", *words],
+            [sys.executable, "-c", f"{before}\n{_COMMAND}", "serve", "--port=0", *words],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

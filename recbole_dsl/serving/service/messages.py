@@ -59,8 +59,9 @@ Exclude = Annotated[
 ]
 Method = Annotated[
     Literal["softmax", "mean"],
-    Field(description="how the new user's vector is made from those of the items"),
-]
+    Field(description="how the new user's vector is made from those of the items: softmax is "
+          "better, and takes 20 passes over all items; mean takes none"),
+]  # fmt: skip
 Unknown = Annotated[
     Literal["error", "report"],
     Field(description="what becomes of ids that the model does not know: error, 404; or report, "

@@ -73,7 +73,7 @@ def run(app: FastAPI, bound: socket.socket, listening: Callable[[], object]) -> 
         access_log=False,
         ws="none",
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=CONNECTIONS + 1,  # from so many on, uvicorn answers 503
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=_BACKLOG,
     )

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +14,7 @@ import pytest
 import served
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from quick import ROOT
 
 asking.service_or_skip()
 
@@ -309,6 +313,15 @@ def test_no_body_makes_the_service_fail(path, body):
         assert isinstance(answer["detail"], str) and "\n" not in answer["detail"]
 
 
+def test_the_service_needs_neither_torch_nor_recbole():
+    code = (
+        "import sys, recbole_dsl.serving.service.app, recbole_dsl.serving.service.server\n"
+        "assert not {'recbole', 'torch'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
 # Threads -----------------------------------------------------------------------------------------
 
 
@@ -346,15 +359,17 @@ def test_work_is_bounded_and_keeps_health_from_nobody(monkeypatch):
 
 
 def test_requests_of_a_moment_each_get_their_own_answer(monkeypatch):
-    sizes = []
+    sizes, go_on = [], threading.Event()
     recommend = answers.recommend
 
     def counted(model, requests):
+        assert go_on.wait(10)
         sizes.append(len(requests))
         return recommend(model, requests)
 
     monkeypatch.setattr(answers, "recommend", counted)
-    app = create_app(Service(MODEL, LIMITS, 1))
+    service = Service(MODEL, LIMITS, 1)
+    app = create_app(service)
     asked = [
         {"users": users, "k": k, "exclude": exclude, "unknown": unknown, "items": items}
         for users in (["u1"], ["u2", "x"], ["u3", "u0"])
@@ -367,7 +382,11 @@ def test_requests_of_a_moment_each_get_their_own_answer(monkeypatch):
     async def work():
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return await asyncio.gather(*(client.post("/recommend", json=one) for one in asked))
+            tasks = [asyncio.ensure_future(client.post("/recommend", json=one)) for one in asked]
+            while sum(map(len, service._together._waiting.values())) < len(asked) // 4:
+                await asyncio.sleep(0.001)
+            go_on.set()
+            return await asyncio.gather(*tasks)
 
     for one, done in zip(asked, asyncio.run(work()), strict=True):
         if one["exclude"] == "trian":
