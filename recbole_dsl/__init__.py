@@ -11,6 +11,7 @@ from recbole_dsl._version import __version__
 
 if TYPE_CHECKING:
     from recbole_dsl.experiments.load_checkpoint import load
+    from recbole_dsl.experiments.next_items import recommend_for_sequences
     from recbole_dsl.experiments.single_run import run
     from recbole_dsl.experiments.tuning import tune
     from recbole_dsl.models.registry import register_backbone, register_loss
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "load",
     "load_recommender",
+    "recommend_for_sequences",
     "register_backbone",
     "register_loss",
     "run",
@@ -29,6 +31,7 @@ __all__ = [
 _MODULES = {
     "load": "recbole_dsl.experiments.load_checkpoint",
     "load_recommender": "recbole_dsl.serving.recommender",
+    "recommend_for_sequences": "recbole_dsl.experiments.next_items",
     "register_backbone": "recbole_dsl.models.registry",
     "register_loss": "recbole_dsl.models.registry",
     "run": "recbole_dsl.experiments.single_run",

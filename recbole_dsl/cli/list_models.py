@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from recbole_dsl.cli.command import WIDTH, Command
@@ -16,6 +16,7 @@ def describe() -> str:
     Those of other packages are imported, to be described; one that cannot be is a line that says
     why.
     """
+    from recbole_dsl.models.adapters import fitting
     from recbole_dsl.models.registry import BACKBONES, LOSSES
     from recbole_dsl.models.resolve import host_models
 
@@ -32,6 +33,9 @@ def describe() -> str:
             *_entries("backbone", BACKBONES),
             "",
             f"The files are in {properties_dir()}.",
+            "",
+            "RecBole's own models in the place of a backbone, such as SASRec_DSL:",
+            *(_filled(kind, found) for kind, found in fitting.names(BACKBONES).items()),
             "",
             *_of_others("Losses", "loss"),
             *_of_others("Backbones", "backbone"),
@@ -67,6 +71,11 @@ def _of_others(title: str, kind: str) -> Iterator[str]:
         yield _line("", "; ".join(filter(None, [part.origin, paper])))
         yield _line("", "no property file" if part.properties is None else str(part.properties))
     yield ""
+
+
+def _filled(kind: str, names: Iterable[str]) -> str:
+    start, indent = f"  {kind:<12}", " " * 14
+    return textwrap.fill("  ".join(names), WIDTH, initial_indent=start, subsequent_indent=indent)
 
 
 def _summary(item: type) -> str:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _LAYERS = (
     "RecBole overall.yaml", "properties/overall.yaml", "RecBole model/",
     "RecBole dataset/sample.yaml", "RecBole dataset/", "RecBole quick_start_config/", "model name",
-    "properties/pair.yaml", "properties/backbone/", "backbone ", "backbone file ",
-    "properties/loss/", "loss ", "loss file ", "", "properties/model/",
+    "properties/pair.yaml", "properties/sequence.yaml", "properties/backbone/", "backbone ",
+    "backbone file ", "properties/loss/", "loss ", "loss file ", "", "properties/model/",
     "properties/dataset/", "dataset file ", "config file ", "config dict", "command line",
 )  # fmt: skip
 _TITLES = ("  setting", "value", "type", "meaning")

@@ -64,7 +64,7 @@ def check_all(
     )
     values["dataset_cache"] = data_settings.check_dataset_cache(values["dataset_cache"])
     check_columns(values, model_type, given)
-    check_transform(values, spec.name, model_type)
+    check_sequences(values, spec, model_type)
     check_processes(values)
     check_installed(values)
     if values["diagnostics"]:
@@ -74,7 +74,7 @@ def check_all(
         check_pair(values, spec)
         warnings += few_negatives(values, spec)
     else:
-        warnings += host_checks.check_host(values, spec, model_type, given)
+        warnings += host_checks.check_host(values, spec, given)
     return warnings + ignored_settings(values, given)
 
 
@@ -91,16 +91,26 @@ def few_negatives(values: Mapping[str, Any], spec: Model) -> list[str]:
     ]
 
 
-def check_transform(values: Mapping[str, Any], name: str, model_type: ModelType) -> None:
-    """``transform`` changes sequences, and reads a setting that only some models have."""
-    transform = values["transform"]
+def check_sequences(values: Mapping[str, Any], spec: Model, model_type: ModelType) -> None:
+    """Sequences are ordered by time; ``transform`` changes them, and reads a setting that only some
+    models have."""
+    order, transform = values["eval_args"].get("order"), values["transform"]
+    sequential = model_type == ModelType.SEQUENTIAL
+    if sequential and order != "TO":
+        raise UsageError(
+            f"{spec.name} is a sequential model, and needs eval_args: {{order: TO}}, got {order!r}"
+        )
     if transform is None:
         return
-    if model_type != ModelType.SEQUENTIAL:
-        raise UsageError(f"transform {transform} is for sequential models, and {name} is none")
+    if not sequential:
+        raise UsageError(f"transform {transform} is for sequential models, and {spec.name} is none")
+    if spec.is_pair:
+        raise UsageError(f"transform {transform} is for RecBole's own models, not {spec.name}")
     option = _READ_BY_TRANSFORM.get(transform)
     if option is not None and values.get(option) is None:
-        raise UsageError(f"transform {transform} needs the setting {option}, which {name} lacks")
+        raise UsageError(
+            f"transform {transform} needs the setting {option}, which {spec.name} lacks"
+        )
 
 
 def check_installed(values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from recbole.utils import InputType, ModelType
+from recbole.utils import InputType
 
 from recbole_dsl.common.errors import UsageError, how_to_install
 from recbole_dsl.models.resolve import Model
@@ -16,9 +16,7 @@ _NEEDED_BY = {"NCL": "faiss", "KGIN": "torch_scatter", "MCCLK": "torch_scatter",
 _MANY_NEGATIVES = 16
 
 
-def check_host(
-    values: Mapping[str, Any], spec: Model, model_type: ModelType, given: Mapping[str, str]
-) -> list[str]:
+def check_host(values: Mapping[str, Any], spec: Model, given: Mapping[str, str]) -> list[str]:
     """Check the settings of a model of RecBole's, or of a user's own class.
 
     Args:
@@ -26,13 +24,9 @@ def check_host(
     Returns:
         Warnings, sentences for the log.
     """
-    arguments, order = values["train_neg_sample_args"], values["eval_args"].get("order")
+    arguments = values["train_neg_sample_args"]
     check_host_negatives(arguments, spec.name)
     _check_package(values, spec)
-    if model_type == ModelType.SEQUENTIAL and order != "TO":
-        raise UsageError(
-            f"{spec.name} is a sequential model, and needs eval_args: {{order: TO}}, got {order!r}"
-        )
     clipping = values["clip_grad_norm"]
     if clipping is not None and "max_norm" not in clipping:
         raise UsageError(f"clip_grad_norm must be a map with max_norm, got {clipping!r}")

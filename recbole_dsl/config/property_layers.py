@@ -7,10 +7,12 @@ import recbole
 
 from recbole_dsl.common.property_files import SEARCH, properties_dir, read_yaml
 from recbole_dsl.config.layers import Layers
+from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.own_classes import signature_defaults
 from recbole_dsl.models.plugins import OURS, Part
 from recbole_dsl.models.registry import class_of
 from recbole_dsl.models.resolve import Model
+from recbole_dsl.models.settings import options_of
 
 RECBOLE_PROPERTIES = Path(recbole.__file__).resolve().parent / "properties"
 
@@ -44,11 +46,21 @@ class PropertyLayers(Layers):
         """Put our files of a model and a dataset on top; a pair's are shared with other pairs."""
         if spec.is_pair:
             self.add("model name", {"backbone": spec.backbone, "loss": spec.loss})
-            self._add_ours("pair.yaml")
+            self._add_ours("sequence.yaml" if spec.is_sequential else "pair.yaml")
             for part in spec.parts:
-                self._add_part(part)
+                if part.origin == fitting.ORIGIN:
+                    self._add_model_of_recboles(part, spec)
+                else:
+                    self._add_part(part)
         self._add_ours(f"model/{spec.name}.yaml")
         self._add_ours(f"dataset/{dataset}.yaml")
+
+    def _add_model_of_recboles(self, part: Part, spec: Model) -> None:
+        """The settings of a model of RecBole's in the place of a backbone."""
+        path = fitting.property_file(part.name)
+        values = fitting.settings(part.name, options_of(str(spec.loss)))
+        self._add(f"RecBole {path.relative_to(RECBOLE_PROPERTIES)}", path, values)
+        self._add_ours(f"backbone/{part.name}.yaml")
 
     def _add_part(self, part: Part) -> None:
         """The settings of a backbone or a loss; of one that is not ours, its signature's too."""

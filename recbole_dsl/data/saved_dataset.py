@@ -12,14 +12,18 @@ from typing import Any
 import recbole.data.dataset
 from recbole.config import Config
 from recbole.data import create_dataset
-from recbole.data.dataset import Dataset
+from recbole.data.dataset import Dataset, KnowledgeBasedDataset
 from recbole.utils import ModelType
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.files import write_atomically
 from recbole_dsl.data.loading.cache import file_digest, files_of
+from recbole_dsl.data.loading.sequential_dataset import SequentialDataset
 
-_CLASSES = {ModelType.SEQUENTIAL: "SequentialDataset", ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
+_CLASSES: dict[ModelType, type[Dataset]] = {
+    ModelType.SEQUENTIAL: SequentialDataset,
+    ModelType.KNOWLEDGE: KnowledgeBasedDataset,
+}
 # What unpickling raises for what is no pickle, or one of something else.
 _NO_DATASET = (pickle.PickleError, EOFError, AttributeError, ImportError, IndexError)
 
@@ -75,11 +79,9 @@ def _files(config: Config) -> Iterator[Path]:
 
 
 def _class(config: Config) -> Any:
-    """The class that RecBole takes for a model."""
-    name = f"{config['model']}Dataset"
-    if not hasattr(recbole.data.dataset, name):
-        name = _CLASSES.get(config["MODEL_TYPE"], "Dataset")
-    return getattr(recbole.data.dataset, name)
+    """The class that RecBole takes for a model, or ours of its name."""
+    own = getattr(recbole.data.dataset, f"{config['model']}Dataset", None)
+    return own or _CLASSES.get(config["MODEL_TYPE"], Dataset)
 
 
 def _path(config: Config) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recbole_dsl.evaluation.evaluator import SettingsOverride
+from recbole_dsl.compat.settings_override import SettingsOverride
 from recbole_dsl.evaluation.group_metrics.base import result_key
 from recbole_dsl.evaluation.group_metrics.build import build_groups, describe_groups
 from recbole_dsl.evaluation.group_metrics.settings import METRIC_OF_GROUPING

@@ -1,6 +1,7 @@
 """The section of a checkpoint from which the model is served without RecBole and its data."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 
 from recbole_dsl._version import __version__
 from recbole_dsl.config.run_config import Config
+from recbole_dsl.data.loaders.next_rows import next_rows
 from recbole_dsl.data.pipeline import SplitData
 from recbole_dsl.serving import section
+
+_ROWS = 1024  # sequences that are encoded at a time
 
 
 def append(
@@ -21,8 +25,8 @@ def append(
     Args:
         path: the checkpoint of the best epoch.
         model: with the weights of that epoch. A model that is ranked by inner products
-            (``ranks_by_inner_product``) gives its vectors, of any other the section says that
-            there are none.
+            (``ranks_by_inner_product``) gives its vectors, a sequential one those of its users'
+            sequences; of any other the section says that there are none.
         data: the loaders of the parts, whose rows are the items that users have seen. Rows that
             ``train_noise`` has added are among those of train, as in the run's own ranking.
         epoch: the best epoch.
@@ -35,15 +39,52 @@ def append(
         "dataset": config["dataset"],
         "epoch": epoch,
     }
-    if not getattr(model, "ranks_by_inner_product", False):
+    if config.spec.is_sequential:
+        content = _of_sequences(model, data, meta)
+    elif getattr(model, "ranks_by_inner_product", False):
+        content = _of_tables(model, data, meta)
+    else:
         section.append_none(path, meta, _why_none(config))
         return
+    section.append(path, content)
+
+
+def _of_tables(model: Any, data: SplitData, meta: dict[str, Any]) -> section.Section:
     train = data.train._dataset
     users, items = (train.field2id_token[field][1:] for field in (train.uid_field, train.iid_field))
     score = getattr(model, "test_score", "dot")
-    seen = _seen(data.loaders, len(users), len(items))
-    content = section.Section({**meta, "score": score}, users, items, *_vectors(model), seen)
-    section.append(path, content)
+    size = len(users), len(items)
+    seen = {
+        part: section.item_lists(*_rows(loader), *size) for part, loader in data.loaders.items()
+    }
+    return section.Section({**meta, "score": score}, users, items, *_vectors(model), seen)
+
+
+def _of_sequences(model: Any, data: SplitData, meta: dict[str, Any]) -> section.Section:
+    """Each user by the vector of all of the user's items, those of validation and test too: what
+    comes next is what is asked for. Users without a row have no vector and are left out."""
+    parts = [loader._dataset for loader in data.loaders.values() if loader is not None]
+    train = parts[0]
+    users = torch.unique(torch.cat([part.inter_feat[part.uid_field] for part in parts]))
+    rows = next_rows(train.copy(train.inter_feat[:0]), parts, users)
+    with evaluating(model):
+        batches = torch.arange(len(users)).split(_ROWS)
+        of_users = torch.cat([model.vectors(rows[index].to(model.device)) for index in batches])
+        of_items = model.item_table()[1:]
+    size, pairs = (len(users), train.item_num - 1), {}
+    for name, loader in data.loaders.items():
+        found = _rows(loader)
+        if name == "train":
+            found = tuple(column.numpy() - 1 for column in model.history())
+        pairs[name] = np.searchsorted(users.numpy(), found[0] + 1), found[1]
+    return section.Section(
+        {**meta, "score": model.test_score},
+        train.field2id_token[train.uid_field][users.numpy()],
+        train.field2id_token[train.iid_field][1:],
+        of_users.cpu().numpy(),
+        of_items.cpu().numpy(),
+        {name: section.item_lists(*found, *size) for name, found in pairs.items()},
+    )
 
 
 def _why_none(config: Config) -> str:
@@ -56,29 +97,32 @@ def _why_none(config: Config) -> str:
     )
 
 
-@torch.no_grad()
-def _vectors(model: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The vectors of all users and items as they score, without the padding ids 0."""
+@contextlib.contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode, without gradient; afterwards the mode is as it was."""
     training = model.training
     model.eval()
     try:
-        tables = model.embed()
+        with torch.no_grad():
+            yield
     finally:
         model.train(training)
-    users, items = (table[1:].cpu().numpy() for table in tables)
+
+
+def _vectors(model: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The vectors of all users and items as they score, without the padding ids 0."""
+    with evaluating(model):
+        users, items = (table[1:].cpu().numpy() for table in model.embed())
     return users, items
 
 
-def _seen(loaders: Mapping[str, Any], n_users: int, n_items: int) -> dict[str, section.ItemLists]:
-    """Each user's items in each part; in none of an empty one."""
-    found = {}
-    for part, loader in loaders.items():
-        users = items = np.zeros(0, np.int64)
-        if loader is not None:
-            dataset = loader._dataset
-            users, items = (
-                np.asarray(dataset.inter_feat[field]) - 1
-                for field in (dataset.uid_field, dataset.iid_field)
-            )
-        found[part] = section.item_lists(users, items, n_users, n_items)
-    return found
+def _rows(loader: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The users and items of a part, counted from 0; none of an empty one."""
+    if loader is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    dataset = loader._dataset
+    users, items = (
+        np.asarray(dataset.inter_feat[field]) - 1
+        for field in (dataset.uid_field, dataset.iid_field)
+    )
+    return users, items

@@ -8,7 +8,6 @@ from torch.nn.functional import embedding, normalize
 
 from recbole_dsl.data.sampling.all_items import AllItems
 from recbole_dsl.data.sampling.shared_negatives import Negatives, negative_ids
-from recbole_dsl.data.sampling.user_items import UserPositives
 from recbole_dsl.models.negative_scores import by_all, by_block, by_row
 
 # Inputs for which negatives are scored, not only drawn.
@@ -27,13 +26,15 @@ class BatchInputs:
     Args:
         names: the names that will be asked for.
         users, items: (B,) int64. The batch's users and their positive items.
-        tables: (U, D) and (I, D), the backbone's embeddings.
+        tables: (U, D) and (I, D), the backbone's embeddings; or (B, D), vectors of the batch's
+            rows, and (I, D).
         cosine: whether scores are cosines, else inner products.
         draw: () -> fresh negatives for the batch's users: ids (B, M), shared in blocks
             (:mod:`recbole_dsl.data.sampling.shared_negatives`) or all items
             (:class:`recbole_dsl.data.sampling.all_items.AllItems`).
-        positives: :class:`recbole_dsl.data.sampling.user_items.UserPositives`.
+        in_batch_positive: () -> what :attr:`in_batch_positive` is.
         sparse: whether the tables are parameters that take row-sparse gradients.
+        by_row: whether the first table has the vectors of the batch's rows.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class BatchInputs:
         *,
         cosine: bool,
         draw: Callable[[], Negatives | AllItems],
-        positives: UserPositives,
+        in_batch_positive: Callable[[], torch.Tensor],
         sparse: bool = False,
+        by_row: bool = False,
     ) -> None:
         self.users, self.items = users, items
         self._names, self._tables = names, tables
-        self._cosine, self._positives, self._sparse = cosine, positives, sparse
-        self._draw = draw
+        self._cosine, self._sparse, self._by_row = cosine, sparse, by_row
+        self._draw, self._in_batch_positive = draw, in_batch_positive
 
     def select(self) -> dict[str, torch.Tensor]:
         """The named inputs, as keyword arguments of a loss."""
@@ -93,6 +95,8 @@ class BatchInputs:
     @cached_property
     def user_vectors(self) -> torch.Tensor:
         """(B, D), vectors of the batch's users."""
+        if self._by_row:
+            return self._scored(self._tables[0])
         return self._look_up(self.users, self._tables[0])
 
     @property
@@ -159,8 +163,8 @@ class BatchInputs:
 
     @cached_property
     def in_batch_positive(self) -> torch.Tensor:
-        """(B, B) bool, whether the column's item is a training positive of the row's user."""
-        return self._positives.among(self.users, self.items)
+        """(B, B) bool, whether the column's item is one that is never a negative of the row."""
+        return self._in_batch_positive()
 
 
 OFFERED = (

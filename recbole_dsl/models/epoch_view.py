@@ -1,9 +1,12 @@
 """What a loss may see of the model between two epochs, without gradient."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 _SCORES = 1 << 25  # scores of one block: 128 MiB in float32
 
@@ -12,7 +15,7 @@ class EpochView:
     """The model as it stands before a training epoch.
 
     Args:
-        model: a :class:`recbole_dsl.models.recommender.PairRecommender`.
+        model: a :class:`recbole_dsl.models.trained_by_loss.TrainedByLoss`.
         train_data: the loader of the training rows; None where only scores are asked for.
     """
 
@@ -20,9 +23,7 @@ class EpochView:
         self._model, self._train_data = model, train_data
 
     @torch.no_grad()
-    def _embed(
-        self, embed: Callable[[], tuple[torch.Tensor, torch.Tensor]]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _embed(self, embed: Callable[[], T]) -> T:
         training = self._model.training
         self._model.eval()  # without the noise or dropout of training
         tables = embed()
@@ -42,9 +43,10 @@ class EpochView:
 
     def batches(self, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
         """Yields the named inputs of each batch of one pass over the training rows."""
-        tables = self._embed(self._model.tables)
+        shared = self._embed(self._model.shared_tables)
         for interaction in self._train_data:
-            interaction = interaction.to(self._model.device)
+            batch = interaction.to(self._model.device)
+            tables = shared or self._embed(functools.partial(self._model.batch_tables, batch))
             with torch.no_grad():
-                inputs = self._model.batch_inputs(interaction, tables, names).select()
+                inputs = self._model.batch_inputs(batch, tables, names).select()
             yield inputs

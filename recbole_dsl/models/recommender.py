@@ -8,36 +8,27 @@ from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType
 from torch.nn.functional import embedding, normalize
 
-from recbole_dsl.common.distributed import own_seed
-from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.property_files import require
 from recbole_dsl.common.tensors import in_float32
-from recbole_dsl.data.sampling.negative_sampler import NegativeSampler
-from recbole_dsl.data.sampling.shared_negatives import Negatives
 from recbole_dsl.losses import TrainingRows
+from recbole_dsl.models.adapters import fitting
+from recbole_dsl.models.adapters.backbones import RecBoleGraph
 from recbole_dsl.models.batch_inputs import BatchInputs
-from recbole_dsl.models.epoch_view import EpochView
-from recbole_dsl.models.registry import backbone_class, loss_class
+from recbole_dsl.models.registry import backbone_class, is_backbone
 from recbole_dsl.models.settings import (
-    ALL,
     build_from_settings,
     check_embeddings,
     check_has_tables,
-    check_memory_of_all,
-    check_pair_settings,
-    check_sparse,
+    options_of,
 )
+from recbole_dsl.models.trained_by_loss import NeverDrawn, Tables, TrainedByLoss
 
 
-class PairRecommender(GeneralRecommender):
+class PairRecommender(TrainedByLoss, GeneralRecommender):
     """One backbone trained with one loss, over negatives drawn on the device.
 
-    Settings read: ``backbone``, ``loss``, ``score`` (cosine or dot), ``test_score``,
-    ``reg_weight``, ``train_neg_sample_args``, ``train_noise``, ``seed``, and the keyword-only
-    arguments of backbone and loss.
-
-    The same score serves the loss, ``predict`` and ``full_sort_predict``, unless ``test_score``
-    names another one for the latter two.
+    Settings read: ``backbone`` and its keyword-only arguments, ``reg_weight``, and those of
+    :class:`recbole_dsl.models.trained_by_loss.TrainedByLoss`.
     """
 
     input_type = InputType.PAIRWISE  # RecBole requires one; negatives are drawn here, not by it
@@ -48,37 +39,13 @@ class PairRecommender(GeneralRecommender):
         super().__init__(config, dataset)
         users, items = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
         size = (self.n_users, self.n_items)
-        check_pair_settings(config)
-        self.score = config["score"]
-        self.test_score = config["test_score"] or self.score
+        self._read_settings(config)
         self.reg_weight = require(config, "reg_weight")
-        negatives = require(config, "train_neg_sample_args")
-        self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
-        self.takes_all = self.n_negatives == ALL
-
-        backbone, loss = backbone_class(config["backbone"]), loss_class(config["loss"])
-        self.backbone: Any = build_from_settings(backbone, config, users, items, *size)
-        self.loss = build_from_settings(loss, config)
+        self.backbone: Any = _backbone(config, dataset, users, items, *size)
+        self._build_loss(config)
         check_has_tables(config, self.backbone)
-        if self.takes_all:
-            check_memory_of_all(config, self.loss, self.n_items)
-        self.loss.prepare(TrainingRows(users, items, *size))
-        self.sparse = str(config["learner"]).lower() == "sparse_adam"
-        if self.sparse:
-            check_sparse(config, self.backbone, self.loss)
-        try:
-            self.sampler = NegativeSampler(
-                users,
-                items,
-                *size,
-                distribution=negatives["distribution"],
-                alpha=negatives["alpha"],
-                seed=own_seed(require(config, "seed")),
-                false_negative=require(config, "train_noise")["false_negative"],
-            )
-        except ValueError as error:
-            raise UsageError(f"{config['model']}: {error}") from error
-        self._cache: tuple[torch.Tensor, torch.Tensor] | None = None
+        never = NeverDrawn(users, items, self.n_users)
+        self._prepare_loss(config, TrainingRows(users, items, *size), never, self.backbone)
 
     def initialise(self) -> bool:
         """Make the start that takes time, ``initialization: spectral``.
@@ -91,16 +58,7 @@ class PairRecommender(GeneralRecommender):
         self._cache = None
         return hasattr(self.backbone, "initialise") and self.backbone.initialise()
 
-    def train(self, mode: bool = True) -> "PairRecommender":
-        self._cache = None  # embeddings move while training
-        super().train(mode)
-        return self
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        self._cache = None
-        return super().load_state_dict(*args, **kwargs)
-
-    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def tables(self) -> Tables:
         """The backbone's embeddings, (U, D) and (I, D).
 
         A backbone that ends in half precision under autocast is widened to float32 here.
@@ -110,7 +68,18 @@ class PairRecommender(GeneralRecommender):
         user, item = in_float32(*found)
         return user, item
 
-    def embed(self, score: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch_tables(self, interaction: Any) -> Tables:
+        return self.tables()
+
+    def shared_tables(self) -> Tables:
+        return self.tables()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a batch: users and items."""
+        return self.USER_ID, self.ITEM_ID
+
+    def embed(self, score: str | None = None) -> Tables:
         """The two tables whose inner products are the scores, (U, D) and (I, D).
 
         Their rows have unit length where scores are cosines.
@@ -126,69 +95,37 @@ class PairRecommender(GeneralRecommender):
     def batch_inputs(
         self,
         interaction: Any,
-        tables: tuple[torch.Tensor, torch.Tensor],
+        tables: Tables,
         names: Collection[str],
         *,
         leave_out: bool = False,
     ) -> BatchInputs:
-        """The named inputs of a batch, from :meth:`tables`.
-
-        Args:
-            leave_out: with ``sample_num: all``, whether positives are left out of the negatives, as
-                scores of -inf; else other negatives stand in their place.
-        """
-        users = interaction[self.USER_ID]
-        leave_out = leave_out and self.takes_all
-        draw = self.sampler.all_but_positives if leave_out else self.draw_negatives
+        users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]
         return BatchInputs(
             names,
             users,
-            interaction[self.ITEM_ID],
+            items,
             tables,
             cosine=self.score == "cosine",
-            draw=lambda: draw(users),
-            positives=self.sampler.positives,
+            draw=lambda: self.draw_negatives(users, leave_out=leave_out),
+            in_batch_positive=lambda: self.sampler.positives.among(users, items),
             sparse=self.sparse and self.training,
         )
 
-    def draw_negatives(self, users: torch.Tensor) -> Negatives:
-        """Fresh negatives for (B,) users: ids (B, M), or shared in blocks where ``block`` > 1.
-
-        With ``sample_num: all`` every item, positives replaced by other negatives.
-        """
-        if self.takes_all:
-            return self.sampler.all_with_positives_replaced(users)
-        if self.block == 1:
-            ids: torch.Tensor = self.sampler(users, self.n_negatives)
-            return ids
-        return self.sampler.shared(users, self.n_negatives, self.block)
-
-    def calculate_loss(self, interaction: Any) -> torch.Tensor:
-        """Mean loss of a batch of positives, plus regularisation and the backbone's own term."""
-        inputs = self.batch_inputs(
-            interaction,
-            self.tables(),
-            self.loss.inputs,
-            leave_out=self.loss.ignores_minus_inf,
-        )
-        loss: torch.Tensor = self.loss(**inputs.select())
+    def own_terms(self, loss: torch.Tensor, interaction: Any, tables: Tables) -> torch.Tensor:
+        """The loss with regularisation and the backbone's own term."""
+        users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]
         if self.reg_weight:
-            loss = loss + self.reg_weight * self._regularizer(inputs.users, inputs.items)
+            loss = loss + self.reg_weight * self._regularizer(users, items)
         if hasattr(self.backbone, "auxiliary_loss"):
-            loss = loss + self.backbone.auxiliary_loss(inputs.users, inputs.items)
+            loss = loss + self.backbone.auxiliary_loss(users, items)
         return loss
 
-    def epoch_view(self, train_data: Any) -> EpochView:
-        """The model as a loss may see it between epochs.
-
-        Args:
-            train_data: the loader of the training rows; None where only scores are asked for.
-        """
-        return EpochView(self, train_data)
-
     def begin_epoch(self, epoch: int, train_data: Any) -> None:
-        """Let the loss refresh its state before a training epoch; the trainer calls this."""
-        self.loss.begin_epoch(epoch, self.epoch_view(train_data))
+        """Let backbone and loss refresh their state before a training epoch."""
+        if isinstance(self.backbone, RecBoleGraph):
+            self.backbone.begin_epoch(epoch)
+        super().begin_epoch(epoch, train_data)
 
     def _regularizer(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Half the squared length of the batch's user and positive vectors, mean over rows.
@@ -200,7 +137,7 @@ class PairRecommender(GeneralRecommender):
         item = embedding(items, self.backbone.item_embedding.weight, sparse=self.sparse)
         return (user.square().sum() + item.square().sum()) / (2 * len(users))
 
-    def _cached(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _cached(self) -> Tables:
         if self.training:
             return self.embed()
         if self._cache is None:
@@ -217,3 +154,12 @@ class PairRecommender(GeneralRecommender):
         """Scores of all items for each user, flat, (B * I,), as RecBole expects."""
         user, item = self._cached()
         return (user[interaction[self.USER_ID]] @ item.T).view(-1)
+
+
+def _backbone(
+    config: Any, dataset: Any, users: torch.Tensor, items: torch.Tensor, n_users: int, n_items: int
+) -> torch.nn.Module:
+    name = config["backbone"]
+    if not is_backbone(name) and fitting.fits(name):
+        return RecBoleGraph(config, dataset, options_of(config["loss"]))
+    return build_from_settings(backbone_class(name), config, users, items, n_users, n_items)

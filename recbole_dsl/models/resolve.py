@@ -9,9 +9,11 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole_dsl.common.errors import UsageError, did_you_mean, nearest
 from recbole_dsl.compat.recbole_import import import_module
 from recbole_dsl.models import registry
+from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.own_classes import classes_of, import_own_module
 from recbole_dsl.models.plugins import Part
 from recbole_dsl.models.recommender import PairRecommender
+from recbole_dsl.models.sequence_recommender import SequenceRecommender
 
 _RECBOLE_PACKAGES = (
     "general_recommender",
@@ -46,6 +48,11 @@ class Model(NamedTuple):
         """Whether the model is a ``<Backbone>_<Loss>``, trained and ranked by this package."""
         return self.backbone is not None
 
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the model learns from a user's sequence, and is RecBole's encoder and a loss."""
+        return self.model_class is SequenceRecommender
+
 
 def host_models(package: str | None = None) -> dict[str, type]:
     """RecBole's own models by name: of one of its model packages, or of all four."""
@@ -68,20 +75,25 @@ def resolve_model(target: str) -> Model:
         target: ``<Backbone>_<Loss>``, the name of a RecBole model, or ``package.module:Class`` for
             a model class of your own. In a pair, either part may be a ``package.module:Class`` of
             your own: ``MF_hinge:HingeLoss``, ``tower:Tower_SL``, ``tower:Tower_hinge:HingeLoss``.
+            The backbone may be a model of RecBole's that fits: ``SASRec_DSL``.
     Raises:
         UsageError: no such model; the message names the nearest one.
     """
     target = str(target)
     backbone, _, loss = target.partition("_")
-    if ":" in target and not (loss and registry.is_backbone(backbone)):
+    is_backbone = registry.is_backbone(backbone) or fitting.fits(backbone)
+    if ":" in target and not (loss and is_backbone):
         return _own_class(target)
-    if loss and registry.is_backbone(backbone) and (":" in loss or registry.is_loss(loss)):
-        return _pair(target, registry.backbone_part(backbone), loss)
+    if loss and is_backbone and (":" in loss or registry.is_loss(loss)):
+        return _pair(target, _backbone_part(backbone), loss)
     hosts = host_models()
     if target in hosts:
         return Model(target, target, hosts[target], source="recbole")
-    pairs = [f"{one}_{two}" for one in registry.backbone_names() for two in registry.loss_names()]
-    if loss and registry.is_backbone(backbone):
+    if registry.is_loss(loss) and fitting.recbole_name(backbone) in hosts:
+        raise _does_not_fit(target, fitting.recbole_name(backbone))
+    backbones = [*registry.backbone_names(), *_of_recbole()]
+    pairs = [f"{one}_{two}" for one in backbones for two in registry.loss_names()]
+    if loss and is_backbone:
         raise UsageError(
             f"unknown loss {loss!r} in model {target!r} (known: "
             f"{', '.join(registry.loss_names())}){did_you_mean(target, pairs)}"
@@ -95,17 +107,42 @@ def imported_for(target: str) -> str | None:
     if ":" in target:
         return f"a class of its own, {target}"
     backbone, _, loss = target.partition("_")
-    if not (registry.is_backbone(backbone) and registry.is_loss(loss)):
+    is_backbone = registry.is_backbone(backbone) or fitting.fits(backbone)
+    if not (is_backbone and registry.is_loss(loss)):
         return None
     place = registry.not_imported(backbone, loss)
     return None if place is None else f"{target}, which is in {place}"
+
+
+def _backbone_part(name: str) -> Part:
+    """A backbone of this package or another one's; else a model of RecBole's that fits."""
+    if registry.is_backbone(name):
+        return registry.backbone_part(name)
+    path = fitting.property_file(name)
+    target = f"recbole:{fitting.recbole_name(name)}"
+    return Part("backbone", name, name, target, path, fitting.ORIGIN)
+
+
+def _of_recbole() -> list[str]:
+    return [name for found in fitting.names(registry.BACKBONES).values() for name in found]
+
+
+def _does_not_fit(target: str, model: str) -> UsageError:
+    why = fitting.why_not(model, host_models("general_recommender"))
+    return UsageError(
+        f"{target!r}: RecBole's {model} cannot be trained with a loss of recbole_dsl: {why} (those "
+        f"that can: {', '.join(_of_recbole())})"
+    )
 
 
 def _pair(target: str, backbone: Part, loss: str) -> Model:
     found = registry.loss_part(loss)
     name = f"{backbone.shown}_{found.shown}"
     parts = (backbone, found)
-    return Model(target, name, PairRecommender, backbone.name, found.name, parts=parts)
+    of_recbole = backbone.origin == fitting.ORIGIN
+    sequential = of_recbole and fitting.is_sequential(backbone.name)
+    cls = SequenceRecommender if sequential else PairRecommender
+    return Model(target, name, cls, backbone.name, found.name, parts=parts)
 
 
 def _own_class(target: str) -> Model:

@@ -10,7 +10,7 @@ from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import require
 from recbole_dsl.losses import RowLoss
 from recbole_dsl.models.batch_inputs import DRAWN, OFFERED, SCORED
-from recbole_dsl.models.registry import LOSSES, backbone_class, loss_class
+from recbole_dsl.models.registry import LOSSES, backbone_class, is_backbone, loss_class
 
 T = TypeVar("T")
 
@@ -43,14 +43,21 @@ def _options(cls: type) -> dict[str, str]:
     }
 
 
+def options_of(loss: str) -> frozenset[str]:
+    """The names of a loss's own settings."""
+    return frozenset(_options(loss_class(loss)))
+
+
 def check_pair_settings(config: Mapping[str, Any]) -> None:
     """Check a pair's options, score, loss inputs and false negatives before data is read.
 
     Raises:
         KeyError: a setting is missing. UsageError: a value outside its range.
     """
-    for name in _options(backbone_class(config["backbone"])):
-        require(config, name)
+    name = config["backbone"]
+    if is_backbone(name) or ":" in name:  # those of RecBole's models are as its files have them
+        for option in _options(backbone_class(name)):
+            require(config, option)
     loss = build_from_settings(loss_class(config["loss"]), config)
     if require(config, "test_score") not in (None, "cosine", "dot"):
         raise UsageError(
@@ -150,7 +157,7 @@ def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> Non
         if negatives[key] == value
     ]
     if not getattr(backbone, "row_wise", False):
-        reason = f"{config['backbone']} propagates whole tables"
+        reason = f"{config['backbone']} has gradients for more than these rows"
     elif all_rows and SCORED & set(loss.inputs):
         reason = (
             f"with {all_rows[0]} in train_neg_sample_args the gradient has a row for every item"

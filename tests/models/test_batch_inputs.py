@@ -14,6 +14,7 @@ TRAIN_ITEMS = torch.randint(
 )
 ROWS = torch.tensor([0, 7, 3, 14, 40, 41, 20, 33])  # of the training data: a user comes twice
 USERS, ITEMS = TRAIN_USERS[ROWS], TRAIN_ITEMS[ROWS]
+POSITIVES = UserPositives(TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS)
 
 
 def _inputs(block=1, cosine=False, tables=None, names=OFFERED, sparse=False, drawn=None):
@@ -40,7 +41,7 @@ def _inputs(block=1, cosine=False, tables=None, names=OFFERED, sparse=False, dra
         tables,
         cosine=cosine,
         draw=draw,
-        positives=UserPositives(TRAIN_USERS, TRAIN_ITEMS, U, N_ITEMS),
+        in_batch_positive=lambda: POSITIVES.among(USERS, ITEMS),
         sparse=sparse,
     ), tables
 

@@ -172,7 +172,7 @@ def test_what_a_setting_needs_of_it_is_named(tower, make_dataset):
     ):
         _built(reg_weight=0.1)
     with pytest.raises(
-        UsageError, match="but tower:Tower propagates whole tables; use learner: ad"
+        UsageError, match="but tower:Tower has gradients for more than these rows; use learner: ad"
     ):
         _built(learner="sparse_adam")
     assert _built().embed()[1].shape == (13, 8)

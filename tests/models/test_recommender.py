@@ -155,8 +155,8 @@ def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
 @pytest.mark.parametrize(
     ("name", "changes", "reason"),
     [
-        ("LightGCN_SL", {}, "LightGCN propagates whole tables"),
-        ("NGCF_SL", {}, "NGCF propagates whole tables"),
+        ("LightGCN_SL", {}, "LightGCN has gradients for more than these rows"),
+        ("NGCF_SL", {}, "NGCF has gradients for more than these rows"),
         ("MF_SCE", {}, "SCE scores all items"),
         ("MF_AdvInfoNCE", {}, "AdvInfoNCE has learned parts of its own"),
         ("MF_SL", {"train_neg_sample_args": {"block": 1}}, "the gradient has a row for every item"),

@@ -29,7 +29,8 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
     RecBole counts ``eval_batch_size`` in user-item pairs, which is one user a step beyond 2,048
     items, and keeps a Python set of items for every user. Models without ``full_sort_predict``
     score pair by pair and keep RecBole's count; sequential models, which are evaluated on rows and
-    not on users, keep all of RecBole's loader.
+    not on users, keep RecBole's loader, with fewer rows a step than ``eval_batch_size`` where their
+    scores would take more.
 
     Args:
         masked: datasets of the parts whose items are masked, where the model is not sequential.
@@ -75,11 +76,15 @@ class BatchedFullSortLoader(FullSortEvalDataLoader):
     def _init_batch_size_and_step(self) -> None:
         super()._init_batch_size_and_step()
         scores_all = self.config.model_class.full_sort_predict
-        if self.is_sequential or scores_all is AbstractRecommender.full_sort_predict:
+        if scores_all is AbstractRecommender.full_sort_predict:
             return
         items = self._dataset.item_num
-        users = self.config["eval_memory"] * 2**20 // (items * _BYTES_PER_SCORE)
-        self.step = max(users, self.step)
+        rows = self.config["eval_memory"] * 2**20 // (items * _BYTES_PER_SCORE)
+        if self.is_sequential:  # RecBole's batch is so many rows, whatever the number of items
+            self.step = max(min(rows, self.step), 1)
+            self.set_batch_size(self.step)
+            return
+        self.step = max(rows, self.step)
         self.set_batch_size(self.step * items)
 
     def collate_fn(self, index: Sequence[int]) -> tuple[Any, ...]:

@@ -8,10 +8,12 @@ from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
+from recbole.utils import ModelType
 
 
 class PositivesLoader(TrainDataLoader):
-    """Users and items of ``train_batch_size`` positives at a time, from tensors on the device.
+    """Users and items of ``train_batch_size`` positives at a time, from tensors on the device; of a
+    sequential model their sequences and the lengths of these too.
 
     RecBole's loader gathers each batch on the CPU and copies it to the device, and a GPU idles
     meanwhile; here one permutation an epoch is copied, and batches are indexed on the device.
@@ -24,7 +26,11 @@ class PositivesLoader(TrainDataLoader):
 
     def __iter__(self) -> Iterator[Interaction]:
         device, feat = self.config["device"], self._dataset.inter_feat
-        columns = {name: feat[name].to(device) for name in (self.uid_field, self.iid_field)}
+        names = [self.uid_field, self.iid_field]
+        if self.config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            names += [f"{self.iid_field}{self.config['LIST_SUFFIX']}"]
+            names += [self.config["ITEM_LIST_LENGTH_FIELD"]]
+        columns = {name: feat[name].to(device) for name in names}
         rows = torch.tensor(list(self.batch_sampler.sampler)).to(device)
         for index in rows.split(self.batch_sampler.batch_size):
             yield Interaction({name: column[index] for name, column in columns.items()})

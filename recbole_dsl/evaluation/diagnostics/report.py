@@ -15,15 +15,19 @@ def diagnose(config: Any, model: Any, train: Any, rows: int) -> dict[str, Any]:
 
     Args:
         config: the settings of its run; ``seed`` and ``train_batch_size`` are read.
-        model: a :class:`recbole_dsl.models.recommender.PairRecommender`.
+        model: a :class:`recbole_dsl.models.trained_by_loss.TrainedByLoss`.
         train: RecBole's Dataset of the training rows.
         rows: how many of them at most, drawn at random.
     Returns:
         dict of plain data, as the result file has it under ``diagnostics``.
     """
-    users, items = train.inter_feat[train.uid_field], train.inter_feat[train.iid_field]
+    items = train.inter_feat[train.iid_field]
     measured = measure(
-        model, users, items, rows=rows, batch_size=config["train_batch_size"], seed=config["seed"]
+        model,
+        train.inter_feat.interaction,
+        rows=rows,
+        batch_size=config["train_batch_size"],
+        seed=config["seed"],
     )
     counts = np.bincount(items.numpy(), minlength=train.item_num)
     item_groups = by_popularity.popularity_groups(counts)

@@ -39,8 +39,7 @@ class Measured(NamedTuple):
 @torch.no_grad()
 def measure(
     model: Any,
-    users: torch.Tensor,
-    items: torch.Tensor,
+    columns: Mapping[str, torch.Tensor],
     *,
     rows: int,
     batch_size: int,
@@ -52,9 +51,9 @@ def measure(
     changed: mode, state of the loss, the generator of its negatives and torch's own are put back.
 
     Args:
-        model: a :class:`recbole_dsl.models.recommender.PairRecommender` whose loss has
+        model: a :class:`recbole_dsl.models.trained_by_loss.TrainedByLoss` whose loss has
             ``robust_view``.
-        users, items: (E,) int64. The training rows.
+        columns: the training rows, E of them: those that the model's ``columns`` names.
         rows: how many of them at most, drawn at random.
         batch_size: positives of a batch; DSL's temperatures are relative to those of their batch.
         seed: of the rows, their order and their negatives.
@@ -62,16 +61,17 @@ def measure(
         :class:`Measured`, on the CPU, of N = min(rows, E) rows. Its values, by row: those of
         :func:`row_values`.
     """
-    order = torch.randperm(len(users), generator=torch.Generator().manual_seed(seed))[:rows]
+    items = columns[model.ITEM_ID]
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))[:rows]
     n_items, device = model.n_items, model.device
     mass = {name: torch.zeros(n_items).double().to(device) for name in _MASSES}
     found, errors = [], []
     with _evaluating(model, seed):
         model.loss.measure(model.epoch_view(None))
-        tables = model.tables()
+        shared = model.shared_tables()
         for index in order.split(batch_size):
-            batch = {model.USER_ID: users[index].to(device), model.ITEM_ID: items[index].to(device)}
-            view, inputs = _view_and_inputs(model, batch, tables)
+            batch = {name: columns[name][index].to(device) for name in model.columns}
+            view, inputs = _view_and_inputs(model, batch, shared or model.batch_tables(batch))
             for some in torch.arange(len(index)).split(max(_CELLS // view.f.shape[1], 1)):
                 chosen = slice(int(some[0]), int(some[-1]) + 1)
                 case = robust_quantities(_rows_of(view, chosen))

@@ -23,12 +23,16 @@ def _model(name, board, **settings):
     return model, feat["user_id"], feat["item_id"]
 
 
+def _measure(model, users, items, **options):
+    return measure(model, {"user_id": users, "item_id": items}, **options)
+
+
 @pytest.mark.parametrize("block", [1, 16])
 def test_one_batch_has_the_numbers_of_the_functions_called_directly(checkerboard, block):
     negatives = {"sample_num": 7, "block": block}
     model, users, items = _model("MF_DSL", checkerboard, train_neg_sample_args=negatives)
     n = len(users)
-    found = measure(model, users, items, rows=n, batch_size=n, seed=3)
+    found = _measure(model, users, items, rows=n, batch_size=n, seed=3)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(3))
     model.eval()
     model.sampler.generator.manual_seed(3)
@@ -54,9 +58,9 @@ def test_one_batch_has_the_numbers_of_the_functions_called_directly(checkerboard
 
 def test_a_batch_measured_in_parts_has_the_same_numbers(checkerboard, monkeypatch):
     model, users, items = _model("MF_DSL", checkerboard)
-    whole = measure(model, users, items, rows=99, batch_size=40, seed=0)
+    whole = _measure(model, users, items, rows=99, batch_size=40, seed=0)
     monkeypatch.setattr(row_measures, "_CELLS", 25)
-    parts = measure(model, users, items, rows=99, batch_size=40, seed=0)
+    parts = _measure(model, users, items, rows=99, batch_size=40, seed=0)
     assert len(whole.items) == 99
     for name, value in whole.values.items():
         torch.testing.assert_close(parts.values[name], value, rtol=1e-12, atol=1e-14)
@@ -66,7 +70,7 @@ def test_a_batch_measured_in_parts_has_the_same_numbers(checkerboard, monkeypatc
 
 def test_similarity_and_shares_are_weighted_means(checkerboard):
     model, users, items = _model("MF_SL", checkerboard)
-    found = measure(model, users, items, rows=10**6, batch_size=64, seed=0)
+    found = _measure(model, users, items, rows=10**6, batch_size=64, seed=0)
     assert len(found.items) == len(users)
     values = found.values
     torch.testing.assert_close(values["drawn_similarity"], values["prior_similarity"])
@@ -79,7 +83,9 @@ def test_similarity_and_shares_are_weighted_means(checkerboard):
 
 def test_one_negative_has_no_share_of_entropy_and_no_division_by_log_one(checkerboard):
     model, users, items = _model("MF_SL", checkerboard, train_neg_sample_args={"sample_num": 1})
-    values = measure(model, users, items, rows=9, batch_size=4, seed=0).values
+    values = measure(
+        model, {"user_id": users, "item_id": items}, rows=9, batch_size=4, seed=0
+    ).values
     assert "prior_entropy_share" not in values
     assert all(bool(torch.isfinite(value).all()) for value in values.values())
     assert values["effective_negatives"].tolist() == [1.0] * 9
@@ -101,7 +107,7 @@ def test_nothing_is_disturbed_and_the_same_seed_measures_the_same(checkerboard, 
     before = {key: value.clone() for key, value in tensors.items()}
     states = model.sampler.generator.get_state(), torch.get_rng_state()
     first, second, other = (
-        measure(model, users, items, rows=50, batch_size=20, seed=seed) for seed in (1, 1, 2)
+        _measure(model, users, items, rows=50, batch_size=20, seed=seed) for seed in (1, 1, 2)
     )
     assert model.training is training and model.loss.training is training
     assert torch.equal(states[0], model.sampler.generator.get_state())
@@ -112,13 +118,15 @@ def test_nothing_is_disturbed_and_the_same_seed_measures_the_same(checkerboard, 
         assert torch.equal(value, second.values[key])
     assert not torch.equal(first.values["payoff"], other.values["payoff"])
     model.train(not training)
-    in_other_mode = measure(model, users, items, rows=50, batch_size=20, seed=1)
+    in_other_mode = measure(
+        model, {"user_id": users, "item_id": items}, rows=50, batch_size=20, seed=1
+    )
     assert torch.equal(first.values["payoff"], in_other_mode.values["payoff"])  # without noise
 
 
 def test_slatk_weighs_by_quantiles_of_the_model_as_it_stands(checkerboard):
     model, users, items = _model("MF_SLatK", checkerboard, k=3)
-    found = measure(model, users, items, rows=30, batch_size=30, seed=0)
+    found = _measure(model, users, items, rows=30, batch_size=30, seed=0)
     order = torch.randperm(len(users), generator=torch.Generator().manual_seed(0))[:30]
     with torch.no_grad():
         user, item = model.embed()
