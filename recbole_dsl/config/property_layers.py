@@ -30,12 +30,14 @@ class PropertyLayers(Layers):
         self.search: dict[str, Any] = {}
         self.paths: list[Path] = []
 
-    def add_recboles(self, path: Path) -> dict[str, Any]:
+    def add_recboles(self, path: Path, spec: Model | None = None) -> dict[str, Any]:
         """Put a property file of RecBole's on top, ours for every model right over its own.
 
         Returns:
-            What RecBole's file holds.
+            What RecBole's file holds; {} of a pair's own file, which :meth:`add_ours` puts higher.
         """
+        if spec is not None and spec.is_pair and path.parent.name == "model":
+            return {}
         values = read_yaml(path)
         self._add(f"RecBole {path.relative_to(RECBOLE_PROPERTIES)}", path, values)
         if path.name == "overall.yaml":

@@ -30,7 +30,6 @@ from recbole_dsl.config.prepare import prepare_recbole
 from recbole_dsl.config.property_layers import PropertyLayers
 from recbole_dsl.config.schema import Schema
 from recbole_dsl.evaluation.settings import check_user_metrics
-from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.resolve import Model, resolve_model
 
 _COMMAND_LINE = "command line"
@@ -147,15 +146,10 @@ class Config(RecBoleConfig):
         return self.spec.name, self.spec.model_class, str(names["dataset"])
 
     def _update_internal_config_dict(self, file: str) -> dict[str, Any]:
-        path = Path(file).resolve()
-        if self.spec.is_sequential and path.parent.name == "model":  # add_ours puts it higher
-            return {}
-        return self._defaults.add_recboles(path)
+        return self._defaults.add_recboles(Path(file).resolve(), self.spec)
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
-        # RecBole has files for the names of some of its models, which are those of their pairs too.
-        name = fitting.recbole_name(str(self.spec.backbone)) if self.spec.is_sequential else model
-        super()._load_internal_config_dict(name, model_class, dataset)
+        super()._load_internal_config_dict(self.spec.recbole_name, model_class, dataset)
         self._defaults.add_ours(self.spec, dataset)
         given, defaults = self._given.resolve()[0], self._defaults.resolve()[0]
         self.own_settings = own_settings(given.get("data_path", defaults["data_path"]), dataset)

@@ -53,6 +53,11 @@ class Model(NamedTuple):
         """Whether the model learns from a user's sequence, and is RecBole's encoder and a loss."""
         return self.model_class is SequenceRecommender
 
+    @property
+    def recbole_name(self) -> str:
+        """By which RecBole has files for its models; for a sequential pair that of its encoder."""
+        return fitting.recbole_name(str(self.backbone)) if self.is_sequential else self.name
+
 
 def host_models(package: str | None = None) -> dict[str, type]:
     """RecBole's own models by name: of one of its model packages, or of all four."""

@@ -141,7 +141,7 @@ def test_row_sparse_adam_moves_the_rows_of_the_batch_and_no_other(checkerboard):
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
     drawn = model.sampler.shared(few["user_id"], 8, 50)
-    model.draw_negatives = lambda users: drawn
+    model.draw_negatives = lambda users, leave_out: drawn
     model.train().calculate_loss(few).backward()
     optimizer.step()
     touched = {*few["item_id"].tolist(), *drawn.shared.flatten().tolist(), *drawn.own.tolist()}
