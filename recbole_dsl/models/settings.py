@@ -84,6 +84,8 @@ def _check_false_negatives(config: Mapping[str, Any], loss: RowLoss) -> None:
         reason = f"{config['loss']} draws no negatives"
     elif negatives["sample_num"] == ALL:
         reason = f"it needs a number for sample_num in train_neg_sample_args, got {ALL}"
+    elif negatives.get("exclude") == "target":
+        reason = "it needs train_neg_sample_args: {exclude: history}, got target"
     elif block > 1:
         reason = f"it needs train_neg_sample_args: {{block: 1}}, got {block}"
     if rate and reason:

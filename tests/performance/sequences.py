@@ -1,0 +1,109 @@
+"""RecBole's sequential models with eight losses on ml-100k, each tuned alike.
+
+    python tests/performance/sequences.py --jobs=2
+    python tests/performance/sequences.py --encoders=GRU4Rec --report
+
+For each encoder one call of `recbole_dsl benchmark`: six trials for each loss, chosen on
+validation, then three seeds, tested once. RecBole's own CE and BPR have six learning rates; a loss
+with a temperature has two learning rates and three temperatures, as a grid, with its own options at
+their defaults. Validation and test are each user's last two items (leave one out, in order of
+time), ranked among all items. A second call does what is missing. Stores are in sequences/ beside
+this file, the page is sequences.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from measuring import machine, write_page
+
+HERE = Path(__file__).parent
+STORE, PAGE = HERE / "sequences", HERE / "sequences.md"
+ENCODERS = ("SASRec", "GRU4Rec", "NARM")
+SEEDS, TRIALS = "2020..2022", 6
+SHARED = {
+    "MAX_ITEM_LIST_LENGTH": 20,
+    "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+    "train_batch_size": 1024,
+    "epochs": 60,
+    "stopping_step": 5,
+    "topk": [10, 20],
+    "metrics": ["NDCG", "Recall"],
+    "valid_metric": "NDCG@10",
+    "show_progress": False,
+}
+SIX_RATES = [0.0003, 0.0006, 0.001, 0.002, 0.004, 0.008]
+TWO_RATES = [0.001, 0.004]
+SOFTMAX = {"train_neg_sample_args": {"sample_num": "all"}}
+
+
+def sections(encoder):
+    """The models file of an encoder: label -> its settings and what is tried."""
+
+    def of_loss(loss, search, **settings):
+        return {"model": f"{encoder}_{loss}", **settings, "search": search}
+
+    def grid(name, values):
+        return {"learning_rate": TWO_RATES, name: values}
+
+    rates = {"learning_rate": SIX_RATES}
+    return {
+        f"{encoder}, CE of RecBole": {
+            "model": encoder, "loss_type": "CE", "train_neg_sample_args": None, "search": rates,
+        },
+        f"{encoder}, BPR of RecBole": {
+            "model": encoder, "loss_type": "BPR", "search": rates,
+            "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1},
+        },
+        f"{encoder}_SL": of_loss("SL", grid("tau", [0.07, 0.1, 0.2]), **SOFTMAX),
+        f"{encoder}_BSL": of_loss("BSL", grid("tau_neg", [0.07, 0.1, 0.2]), **SOFTMAX),
+        f"{encoder}_gBCE": of_loss("gBCE", grid("calibration", [0.5, 0.75, 0.9])),
+        f"{encoder}_SCE": of_loss("SCE", grid("tau", [0.1, 0.2, 0.3])),
+        f"{encoder}_Talos": of_loss("Talos", grid("tau", [0.05, 0.07, 0.1]), **SOFTMAX),
+        f"{encoder}_DSL": of_loss("DSL", grid("tau", [0.07, 0.1, 0.2]), **SOFTMAX),
+    }  # fmt: skip
+
+
+def run(encoder, jobs, report):
+    """One benchmark, or its report alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        models, shared = Path(folder) / "models.yaml", Path(folder) / "shared.yaml"
+        models.write_text(yaml.safe_dump(sections(encoder), sort_keys=False))
+        shared.write_text(yaml.safe_dump(SHARED))
+        command = [
+            sys.executable, "-m", "recbole_dsl", "benchmark", f"--models_file={models}",
+            f"--config_files={shared}", "--dataset=ml-100k", f"--seeds={SEEDS}",
+            f"--tune={TRIALS}", "--tune_sampler=grid", f"--jobs={jobs}",
+            f"--output={STORE / encoder}", f"--reference={encoder}_DSL",
+        ]  # fmt: skip
+        subprocess.run([*command, "--report"] if report else command, check=True)
+
+
+def page():
+    """The tables of all encoders that have one."""
+    lines = [machine(), ""]
+    for encoder in ENCODERS:
+        table = STORE / encoder / "table.md"
+        if table.exists():
+            lines += [f"## {encoder}", "", table.read_text(encoding="utf-8").strip(), ""]
+    write_page(PAGE, "sequences", lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--encoders", default=",".join(ENCODERS))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--report", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    print(json.dumps(SHARED))
+    for encoder in arguments.encoders.split(","):
+        run(encoder, arguments.jobs, arguments.report)
+        page()
+
+
+if __name__ == "__main__":
+    main()
