@@ -154,11 +154,22 @@ def _check_bytes(path: _Path, text: mmap.mmap, separator: str) -> None:
         for at in np.flatnonzero(counts != expected):
             if counts[at] or text[starts[at] : ends[at]].strip():
                 raise _error(path, first + int(at), int(counts[at]) + 1, expected + 1, separator)
-        lengths = ends - starts
-        for at in np.flatnonzero((lengths == len(again)) | (lengths == len(again) + 1)):
-            line = first + int(at)
-            if line > 1 and text[starts[at] : ends[at]].rstrip(b"\r").lower() == again:
-                raise _repeated(path, line)
+        for place in _as_long(text, starts, ends, again):
+            line = text[starts[place] : ends[place]].rstrip(b"\r")
+            if first + place > 1 and line.lower() == again:
+                raise _repeated(path, first + place)
+
+
+def _as_long(
+    text: mmap.mmap, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], header: bytes
+) -> list[int]:
+    """Which lines are as long as the header, and have a colon at the place of its first one."""
+    lengths, colon = ends - starts, header.find(b":")
+    found = np.flatnonzero((lengths == len(header)) | (lengths == len(header) + 1))
+    if len(found) and colon >= 0:
+        piece = np.frombuffer(text[int(starts[0]) : int(ends[-1])], np.uint8)
+        found = found[piece[starts[found] - starts[0] + colon] == ord(":")]
+    return found.tolist()
 
 
 def _lines(
