@@ -34,7 +34,8 @@ def test_a_wheel_holds_every_module_and_every_property_file(wheel):
     package = ROOT / "recbole_dsl"
     for path in (*package.rglob("*.py"), *package.rglob("*.css"), *package.rglob("*.js")):
         assert str(path.relative_to(ROOT)) in inside
-    assert not any(name.startswith(("tests/", "properties/")) for name in inside)
+    assert "recbole_dsl/py.typed" in inside
+    assert not any(name.startswith(("tests/", "examples/", "properties/")) for name in inside)
 
 
 @pytest.mark.slow
