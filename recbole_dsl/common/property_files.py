@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 
-from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.errors import UsageError, did_you_mean
 
 # The key of a property file under which tuning finds what to try: setting -> list of choices, or a
 # range such as 1e-4..1e-1 log, as recbole_dsl.experiments.tuning.search_space reads it.
 SEARCH = "search"
-
+# In place of the path of a settings file: one of this package's, by name.
+PRESET = "preset:"
 
 # Bounds of what a settings file holds: an anchor that refers to itself, or a few that refer to each
 # other, have no end.
@@ -73,6 +74,26 @@ def properties_dir() -> Path:
     package = Path(__file__).resolve().parents[1]
     shipped = package / "properties"
     return shipped if shipped.is_dir() else package.parent / "properties"
+
+
+def presets() -> dict[str, Path]:
+    """The files of settings that come with this package, by name."""
+    return {path.stem: path for path in sorted((properties_dir() / "presets").glob("*.yaml"))}
+
+
+def settings_file(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The path of a file of settings, which ``preset:NAME`` is too.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if not isinstance(given, str) or not given.startswith(PRESET):
+        return given
+    name, known = given.removeprefix(PRESET), presets()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UsageError(f"unknown preset {name!r} (known: {', '.join(known)}){hint}")
+    return known[name]
 
 
 def _one_line(error: Exception) -> str:

@@ -47,7 +47,7 @@ class Config(RecBoleConfig):
     Args:
         model: a name for :func:`resolve.resolve_model`; None: taken from the layers.
         dataset: dataset name; None: taken from the layers.
-        config_file_list: paths of YAML files, later ones win.
+        config_file_list: paths of YAML files, or ``preset:NAME``; later ones win.
         config_dict: settings as a dict.
         arguments: (key, text) pairs from the command line, read as YAML.
         shared: settings of the command line that several models are given at once: as config_dict,
@@ -112,7 +112,8 @@ class Config(RecBoleConfig):
 
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         for path in file_list or ():
-            self._given.add(f"config file {path}", property_files.read_yaml(path))
+            values = property_files.read_yaml(property_files.settings_file(path))
+            self._given.add(f"config file {path}", values)
         return {}
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
