@@ -67,6 +67,7 @@ def check_all(
     check_sequences(values, spec, model_type)
     check_processes(values)
     check_installed(values)
+    host_checks.check_package(values, spec)
     if values["diagnostics"]:
         check_has_diagnostics(spec.name, spec.loss)
     warnings = [] if warning is None else [warning]

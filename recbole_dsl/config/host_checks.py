@@ -26,7 +26,6 @@ def check_host(values: Mapping[str, Any], spec: Model, given: Mapping[str, str])
     """
     arguments = values["train_neg_sample_args"]
     check_host_negatives(arguments, spec.name)
-    _check_package(values, spec)
     clipping = values["clip_grad_norm"]
     if clipping is not None and "max_norm" not in clipping:
         raise UsageError(f"clip_grad_norm must be a map with max_norm, got {clipping!r}")
@@ -55,9 +54,9 @@ def draws_none(arguments: Mapping[str, Any] | None) -> bool:
     return arguments is None or arguments.get("distribution", "uniform") is None
 
 
-def _check_package(values: Mapping[str, Any], spec: Model) -> None:
+def check_package(values: Mapping[str, Any], spec: Model) -> None:
     """A package that the model needs and that RecBole does not bring."""
-    name = _NEEDED_BY.get(spec.name) if spec.source == "recbole" else None
+    name = _NEEDED_BY.get(str(spec.host))
     if spec.name == "NNCF" and values.get("neigh_info_method") == "louvain":
         name = "community"
     if spec.name == "LDiffRec" and (values.get("n_cate") or 0) > 1:

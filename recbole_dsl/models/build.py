@@ -26,7 +26,7 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
         raise UsageError(f"{config['model']}: {missing_package(error)}") from error
     except Exception as error:  # what RecBole's models raise for settings that do not fit
         too_large = isinstance(error, MemoryError) or "allocate memory" in str(error)
-        if config.spec.source != "recbole" and not too_large:
+        if config.spec.host is None and not too_large:
             raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         reason = "there is not enough memory" if too_large else reason
@@ -40,7 +40,7 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
 def _check_clusters(config: Any, train: Any) -> None:
     """NCL puts users, and items, the padding too, into clusters, and needs one for each; it would
     find out in the middle of its training."""
-    if config.spec.source != "recbole" or config.spec.name != "NCL":
+    if config.spec.host != "NCL":
         return
     most = min(train.user_num, train.item_num)
     if config["num_clusters"] > most:

@@ -54,6 +54,14 @@ class Model(NamedTuple):
         return self.model_class is SequenceRecommender
 
     @property
+    def host(self) -> str | None:
+        """The model of RecBole's that this is, or that stands in it for a backbone; else None."""
+        if self.source == "recbole":
+            return self.name
+        of_recbole = [part for part in self.parts if part.origin == fitting.ORIGIN]
+        return fitting.recbole_name(of_recbole[0].name) if of_recbole else None
+
+    @property
     def recbole_name(self) -> str:
         """By which RecBole has files for its models; for a sequential pair that of its encoder."""
         return fitting.recbole_name(str(self.backbone)) if self.is_sequential else self.name

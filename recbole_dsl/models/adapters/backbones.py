@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.tensors import in_float32
 from recbole_dsl.compat.recbole_import import import_module
 from recbole_dsl.compat.settings_override import SettingsOverride
@@ -39,12 +38,6 @@ class RecBoleGraph(torch.nn.Module):
         name = fitting.recbole_name(config["backbone"])
         self._fit, self._config = graphs.FITTING[name], _settings(config, of_loss)
         self.model: Any = _class("general_recommender", name)(self._config, dataset)
-        clusters, rows = getattr(self.model, "k", 0), min(dataset.user_num, dataset.item_num)
-        if name == "NCL" and clusters > rows:
-            raise UsageError(
-                f"{config['model']}: num_clusters must be at most {rows:,}, the users or the "
-                f"items, padding included, whichever are fewer, got {clusters:,}"
-            )
 
     @property
     def user_embedding(self) -> torch.nn.Embedding:

@@ -14,6 +14,9 @@ from recbole_dsl.models.resolve import resolve_model
 from recbole_dsl.models.settings import options_of
 from recbole_dsl.training.trainer import trainer_class
 
+# RecBole's SpectralCF, once in a process
+pytestmark = pytest.mark.filterwarnings("ignore:Creating a tensor from a list")
+
 NAMES = fitting.names(BACKBONES)["general"]
 SMALL = {
     "epochs": 2, "state": "ERROR", "embedding_size": 8, "train_batch_size": 64,
@@ -32,7 +35,6 @@ def _built(model, **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Creating a tensor from a list")  # SpectralCF
 @pytest.mark.parametrize("loss", ["SL", "DSL"])
 @pytest.mark.parametrize("name", NAMES)
 def test_trains(name, loss, checkerboard):
@@ -107,7 +109,7 @@ def test_the_independence_of_dgcfs_factors_is_recboles(checkerboard, monkeypatch
 
 
 def test_ncl_needs_no_more_clusters_than_users(checkerboard):
-    with pytest.raises(UsageError, match="num_clusters must be at most 21, .* got 1,000"):
+    with pytest.raises(UsageError, match="num_clusters of NCL must be at most 21, .* got 1,000"):
         _built("NCL_SL", num_clusters=1000)
 
 
