@@ -62,7 +62,7 @@ class PropertyLayers(Layers):
         path = fitting.property_file(part.name)
         values = fitting.settings(part.name, options_of(str(spec.loss)))
         self._add(f"RecBole {path.relative_to(RECBOLE_PROPERTIES)}", path, values)
-        self._add_ours(f"backbone/{part.name}.yaml")
+        self._add_ours("recbole_model.yaml")
 
     def _add_part(self, part: Part) -> None:
         """The settings of a backbone or a loss; of one that is not ours, its signature's too."""

@@ -14,6 +14,7 @@ import pytest
 import torch
 from child import contents
 from quick import SCRIPT
+from sequences import write_sequences
 
 from recbole_dsl.cli import run as command
 from recbole_dsl.common.errors import UsageError
@@ -34,16 +35,23 @@ MODELS = {
     "MF_AdapTau": {**PAIR, "warm_up_epochs": 1},
     "MF_Talos": PAIR,
     "MF_BC": {**PAIR, "bias_epochs": 1},
+    "SGL_SL": PAIR,
+    "DGCF_DSL": PAIR,
+    "GRU4Rec_SLatK": {
+        "embedding_size": 8, "hidden_size": 8, "train_neg_sample_args": {"sample_num": 6},
+        "quantile_every": 3, "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+    },
     "BPR": {"embedding_size": 8},
     "LightGCN": {"embedding_size": 8},
     "MultiVAE": {"train_batch_size": 640, "mlp_hidden_size": [16], "latent_dimension": 4},
     "LINE": {"embedding_size": 8},
     "RecVAE": {"train_batch_size": 640, "hidden_dimension": 16, "latent_dimension": 4},
-}
+}  # fmt: skip
 
 
 @pytest.fixture
-def toy(make_dataset):
+def toy(make_dataset, own_folder):
+    write_sequences(own_folder, "ring")
     random.seed(0)
     return make_dataset(
         "toy", [(f"u{u}", f"i{i}") for u in range(30) for i in range(25) if random.random() < 0.4]
@@ -63,7 +71,8 @@ def _run(model, *, stop_at=None, resume=None, **settings):
 
     given = {**QUICK, **MODELS[model], **settings}
     try:
-        return run(model, "toy", config_dict=given, after_validation=watch, resume=resume)
+        data = "ring" if model.startswith("GRU4Rec") else "toy"
+        return run(model, data, config_dict=given, after_validation=watch, resume=resume)
     except _Stop:
         torch.manual_seed(99), np.random.seed(99), random.seed(99)
         return next(Path("saved").glob("*.last.pth"), None)
