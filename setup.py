@@ -58,7 +58,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
-            "hypothesis>=6.170",
+            "hypothesis>=6.100",
             "ipython>=8.10",  # how errors look in a notebook
             "nbclient>=0.10.1",  # runs examples/quickstart.ipynb, in the kernel of
             "ipykernel>=6.21",
