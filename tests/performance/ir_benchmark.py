@@ -11,7 +11,7 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
 missing. Lines without `protocol` are of the first study, with six trials and one learning rate.
-The tables, in ir_benchmark.md, are written from the lines of this one and published.csv.
+docs/results/ir_benchmark.md is written from the lines of this one and published.csv.
 """
 
 import argparse
@@ -26,13 +26,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from measuring import markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PRESET = ROOT / "properties/presets/ir_benchmark.yaml"
-STORE, TABLE = HERE / "ir_benchmark.jsonl", HERE / "ir_benchmark.md"
+STORE, TABLE = HERE / "ir_benchmark.jsonl", RESULTS / "ir_benchmark.md"
 SELECTION_SEED, SEEDS, PROTOCOL = 2020, (2020, 2021, 2022), 2
 _METRICS = ("recall@20", "ndcg@20")
 
