@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cards
+import rooms
 import settings_page
 from mathml import MathML
 
@@ -47,3 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    return markdown.replace("<!-- rooms -->", rooms.svg())
