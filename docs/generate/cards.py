@@ -1,5 +1,6 @@
 """A page for each loss and backbone: from its docstrings, its property file, its measured cost."""
 
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ def code(value: Any) -> str:
     return f"`{'~' if value is None else value}`"
 
 
+def plain(text: str) -> str:
+    """A comment of a property file, in which <name> is no HTML."""
+    return text.replace("<", "&lt;")
+
+
 def options(path: Path) -> str:
     """The settings of a property file: name, default, what it may be, meaning."""
     comments, rows = comments_of(path), []
@@ -43,7 +49,7 @@ def options(path: Path) -> str:
         kind, meaning = (comment.type, comment.meaning) if comment else ("", "")
         nested = isinstance(value, dict)
         shown = "" if nested else code(value)
-        rows.append([f"`{'.'.join(place)}`", shown, kind, meaning])
+        rows.append([f"`{'.'.join(place)}`", shown, plain(kind), plain(meaning)])
         if nested:
             for key, item in value.items():
                 add((*place, str(key)), item)
@@ -68,6 +74,7 @@ def summary(module: ModuleType) -> str:
     return line.partition(": ")[2] or line
 
 
+@functools.cache
 def measured(name: str) -> list[str] | None:
     """The row of a loss or a backbone in the page of a training step; None where it has none."""
     for line in _COSTS.read_text(encoding="utf-8").split("\n"):
@@ -229,6 +236,7 @@ def _backbones() -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def pages() -> dict[str, str]:
     """All pages: path below docs/ -> Markdown."""
     found = {"losses/index.md": losses_index(), "backbones/index.md": backbones_index()}

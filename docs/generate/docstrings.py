@@ -97,6 +97,8 @@ def markdown(text: str, scope: str) -> str:
             sections.append((match[1], [match[2] or ""]))
         elif sections and (line.startswith(" ") or not line):
             sections[-1][1].append(line[4:] if line.startswith("    ") else line)
+        elif sections and sections[-1][0] == "":
+            sections[-1][1].append(line)
         elif sections:  # plain text after a section
             sections.append(("", [line]))
         else:

@@ -14,11 +14,20 @@ _BLOCK = re.compile(r"^\$\$\s*(.+?)\s*\$\$$", re.DOTALL)
 _INLINE = r"\$(?!\s)([^$\n]+?(?:\n[^$\n]+?)*)(?<!\s)\$(?!\d)"
 # Of TeX, what the converter does not know, and what it draws the same.
 _SAME = (
+    (r"\bigl", ""),
+    (r"\bigr", ""),
     (r"\tfrac", r"\frac"),
     (r"\,", r"\:"),
     ("\\_", "_"),
     (r"\arccos", r"\operatorname{arccos}"),
 )
+
+
+# A function's name and what stands beside it, which TeX sets a little apart.
+_BEFORE = re.compile(r"(?<=[\w}])\s*(?=\\(?:log|exp|cos)(?![A-Za-z]))")
+_AFTER = re.compile(r"(\\(?:log|exp|cos))(?![A-Za-z_^])(?!\s*(?:\(|\\[bB]igl?\())")
+# Brackets of a given size, and the slash: browsers would set them apart as they do signs.
+_TIGHT = re.compile(r"<mo (?=[^>]*minsize)|<mo(?=>&#x0002F;<)")
 
 
 def mathml(tex: str, display: str) -> str:
@@ -29,9 +38,11 @@ def mathml(tex: str, display: str) -> str:
     """
     for ours, its in _SAME:
         tex = tex.replace(ours, its)
+    tex = _AFTER.sub(r"\1\\: ", _BEFORE.sub(r"\\: ", tex))
     if "&" in tex and r"\begin" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     found: str = convert(" ".join(tex.split()), display=display)
+    found = _TIGHT.sub('<mo lspace="0" rspace="0" ', found).replace('" >', '">')
     unknown = re.search(r">\\\w+<", found)
     if unknown:
         raise ValueError(f"no MathML for {unknown[0][1:-1]} in {tex}")

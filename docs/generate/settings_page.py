@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cards import code, table
+from cards import code, plain, table
 
 from recbole_dsl.common.property_files import properties_dir, read_yaml
 from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES
@@ -46,10 +46,13 @@ def _rows(path: Path, config: Config) -> Iterable[list[str]]:
 
     def add(place: tuple[str, ...], value: Any) -> Iterable[list[str]]:
         comment = schema.comments.get(place)
-        nested = isinstance(value, dict) and bool(value)
+        # A map whose keys mean something of their own has a row for each.
+        nested = isinstance(value, dict) and any(
+            (*place, str(key)) in schema.comments for key in value
+        )
         shown = "" if nested else code(value)
         meaning = comment.meaning if comment else ""
-        yield [f"`{'.'.join(place)}`", shown, schema.words(*place), meaning]
+        yield [f"`{'.'.join(place)}`", shown, plain(schema.words(*place)), plain(meaning)]
         if nested:
             for key, item in value.items():
                 yield from add((*place, str(key)), item)
