@@ -80,7 +80,8 @@ OPTIONS = (
     Option("seeds", "such as 0..4 or 1,5,7", "SEEDS", "2020..2022", read=as_seeds),
     Option(
         "config_files",
-        "YAML files of settings for all models, separated by blanks; later ones win",
+        "YAML files of settings for all models, separated by blanks; later ones win; preset:NAME "
+        "is one of properties/presets",
         '"A.yaml B.yaml"',
         aliases=("config_file_list",),
         read=as_files,

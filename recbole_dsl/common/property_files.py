@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.errors import UsageError, did_you_mean
 
 # The key of a property file under which tuning finds what to try: setting -> list of choices, or a
 # range such as 1e-4..1e-1 log, as recbole_dsl.experiments.tuning.search_space reads it.
@@ -73,6 +73,23 @@ def properties_dir() -> Path:
     package = Path(__file__).resolve().parents[1]
     shipped = package / "properties"
     return shipped if shipped.is_dir() else package.parent / "properties"
+
+
+def settings_file(name: str | os.PathLike[str]) -> Path:
+    """The path of a settings file: ``preset:NAME`` is this package's presets/NAME.yaml.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    head, colon, preset = os.fspath(name).partition(":")
+    if head != "preset" or not colon:
+        return Path(name)
+    known = sorted(path.stem for path in (properties_dir() / "presets").glob("*.yaml"))
+    if preset not in known:
+        raise UsageError(
+            f"unknown preset {preset!r} (known: {', '.join(known)}){did_you_mean(preset, known)}"
+        )
+    return properties_dir() / "presets" / f"{preset}.yaml"
 
 
 def _one_line(error: Exception) -> str:

@@ -112,7 +112,8 @@ class Config(RecBoleConfig):
 
     def _load_config_files(self, file_list: Sequence[str] | None) -> dict[str, Any]:
         for path in file_list or ():
-            self._given.add(f"config file {path}", property_files.read_yaml(path))
+            values = property_files.read_yaml(property_files.settings_file(path))
+            self._given.add(f"config file {path}", values)
         return {}
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from recbole_dsl.common.errors import UsageError, nearest
-from recbole_dsl.common.property_files import parse_value, read_yaml, require
+from recbole_dsl.common.property_files import parse_value, read_yaml, require, settings_file
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,14 @@ def test_a_missing_file_is_named_and_an_empty_one_is_empty(tmp_path):
         read_yaml(tmp_path / "none.yaml")
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert read_yaml(tmp_path / "empty.yaml") == {}
+
+
+def test_a_preset_is_found_by_name_in_any_folder(own_folder):
+    path = settings_file("preset:ir_benchmark")
+    assert read_yaml(path)["train_batch_size"] == 1024 and path.is_absolute()
+    assert settings_file("preset.yaml") == Path("preset.yaml")
+    with pytest.raises(UsageError, match=r"unknown preset 'ir_bench' .*did you mean ir_benchmark"):
+        settings_file("preset:ir_bench")
 
 
 def test_nearest_ignores_case_and_knows_when_nothing_is_near():
