@@ -90,7 +90,6 @@ setup(
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
-        "License :: OSI Approved :: MIT License",
         # What is tested; the modules resource and fcntl, which some files need, are POSIX's.
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
