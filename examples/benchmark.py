@@ -12,7 +12,7 @@ from pathlib import Path
 from recbole_dsl.__main__ import main as recbole_dsl
 
 MODELS = """
-MF_SL: {search: {tau: [0.1, 0.2]}}
+MF_SL: {train_neg_sample_args: {sample_num: 100}, search: {tau: [0.1, 0.2]}}
 MF_BPR: {search: {learning_rate: [0.001, 0.01]}}
 """
 

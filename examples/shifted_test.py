@@ -18,10 +18,9 @@ def main():
     for model in ("MF_SL", "MF_BPR"):
         result = recbole_dsl.run(model, "ml-100k", config_dict=SETTINGS, saved=False)
         for name, metrics in result["tests"].items():
-            by_item = result["groups"]["item_popularity"]
-            names = [group["name"] for group in by_item["groups"]]
-            values = by_item["metrics"][name]["ndcg@10"]  # the groups' parts of the overall one
-            parts = " + ".join(f"{n} {v:.4f}" for n, v in zip(names, values, strict=True))
+            # The groups' parts of the overall NDCG.
+            values = result["groups"]["item_popularity"]["metrics"][name]["ndcg@10"]
+            parts = " + ".join(f"{group} {value:.4f}" for group, value in values.items())
             print(f"{model:<7} {name:<11} NDCG@10 {metrics['ndcg@10']:.4f} = {parts}")
 
 
