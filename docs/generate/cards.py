@@ -113,6 +113,7 @@ def _members(module: ModuleType) -> list[str]:
         and not (isinstance(item, type) and issubclass(item, losses.RowLoss))
         and (name in losses.__all__ or ".. math::" in (item.__doc__ or ""))
     ]  # fmt: skip
+    own.sort(key=lambda name: "loss" not in name)
     texts = " ".join(filter(None, (getattr(module, name).__doc__ for name in own)))
     named = dict.fromkeys(re.findall(r":(?:func|class):`(\w+)`", texts))
     others = [
