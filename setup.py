@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "pydantic>=2.9"]  # recbole_dsl serve
+# recbole_dsl serve; fastapi-offline brings what its page /docs needs, which has no network then
+SERVE = ["fastapi>=0.115", "fastapi-offline>=1.7.7", "uvicorn>=0.30", "pydantic>=2.9"]
 DOCS = [  # mkdocs build --strict
     "mkdocs>=1.6,<2",
     "mkdocs-material>=9.6,<10",
@@ -67,7 +68,10 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
-            "hypothesis>=6.170",
+            "hypothesis>=6.100",
+            "ipython>=8.10",  # how errors look in a notebook
+            "nbclient>=0.10.1",  # runs examples/quickstart.ipynb, in the kernel of
+            "ipykernel>=6.21",
             "ruff",
             "mypy",
             "pyarrow>=10.0.1",

@@ -46,7 +46,15 @@ WITHOUT_RECBOLE = [
 ]
 # Packages that need not be installed; they are imported where they are used.
 OPTIONAL = {"faiss", "hnswlib", "optuna", "pyarrow", "sqlalchemy", "wandb"}  # Optuna: sqlalchemy
-OF_SERVICE = {"fastapi", "pydantic", "pydantic_core", "starlette", "uvicorn"}  # optional too
+# And those of the service.
+OF_SERVICE = {
+    "fastapi",
+    "fastapi_offline",
+    "pydantic",
+    "pydantic_core",
+    "starlette",
+    "uvicorn",
+}
 MOST_LINES = {ast.FunctionDef: 60, ast.ClassDef: 200}
 
 

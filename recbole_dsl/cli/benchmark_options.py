@@ -81,7 +81,7 @@ OPTIONS = (
     Option(
         "config_files",
         "YAML files of settings for all models, separated by blanks; later ones win; preset:NAME "
-        "is one of properties/presets",
+        "is one that comes with the package (recbole_dsl list)",
         '"A.yaml B.yaml"',
         aliases=("config_file_list",),
         read=as_files,

@@ -1,4 +1,4 @@
-"""``recbole_dsl list``: every name that ``--model`` takes."""
+"""``recbole_dsl list``: every name that ``--model`` takes, and the presets."""
 
 import sys
 import textwrap
@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_dsl.cli.command import WIDTH, Command
 from recbole_dsl.cli.parser import Arguments
-from recbole_dsl.common.property_files import properties_dir
+from recbole_dsl.common.property_files import PRESET, presets, properties_dir
 
 
 def describe() -> str:
@@ -33,6 +33,7 @@ def describe() -> str:
             "",
             f"The files are in {properties_dir()}.",
             "",
+            *_presets(),
             *_of_others("Losses", "loss"),
             *_of_others("Backbones", "backbone"),
             "RecBole's general models; its context-aware, sequential and knowledge-aware models",
@@ -46,6 +47,14 @@ def _entries(folder: str, table: Mapping[str, Any]) -> Iterator[str]:
     for name, item in table.items():
         yield _line(name, _summary(item))
         yield _line("", f"{item.paper}; properties/{folder}/{name}.yaml")
+
+
+def _presets() -> Iterator[str]:
+    yield f"Presets of settings, --config_files={PRESET}NAME:"
+    for name, path in presets().items():
+        first = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+        yield f"  {name}  {first}"
+    yield ""
 
 
 def _of_others(title: str, kind: str) -> Iterator[str]:

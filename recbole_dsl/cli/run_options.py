@@ -22,8 +22,8 @@ DATASET = Option(
 )
 CONFIG_FILES = Option(
     "config_files",
-    "YAML files of settings, separated by blanks; later ones win; preset:NAME is one of "
-    "properties/presets",
+    "YAML files of settings, separated by blanks; later ones win; preset:NAME is one that comes "
+    "with the package (recbole_dsl list)",
     value='"A.yaml B.yaml"',
     aliases=("config_file_list",),
     read=as_files,

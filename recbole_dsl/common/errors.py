@@ -36,6 +36,7 @@ _INSTALLED_BY = {
     "pyarrow": '"recbole_dsl[parquet]"',
     "hnswlib": '"recbole_dsl[hnswlib]"',
     "fastapi": '"recbole_dsl[serve]"',
+    "fastapi_offline": '"recbole_dsl[serve]"',
     "pydantic": '"recbole_dsl[serve]"',
     "pydantic_core": '"recbole_dsl[serve]"',
     "starlette": '"recbole_dsl[serve]"',

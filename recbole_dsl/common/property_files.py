@@ -16,7 +16,8 @@ from recbole_dsl.common.errors import UsageError, did_you_mean
 # The key of a property file under which tuning finds what to try: setting -> list of choices, or a
 # range such as 1e-4..1e-1 log, as recbole_dsl.experiments.tuning.search_space reads it.
 SEARCH = "search"
-
+# In place of the path of a settings file: one of this package's, by name.
+PRESET = "preset:"
 
 # Bounds of what a settings file holds: an anchor that refers to itself, or a few that refer to each
 # other, have no end.
@@ -75,21 +76,24 @@ def properties_dir() -> Path:
     return shipped if shipped.is_dir() else package.parent / "properties"
 
 
-def settings_file(name: str | os.PathLike[str]) -> Path:
-    """The path of a settings file: ``preset:NAME`` is this package's presets/NAME.yaml.
+def presets() -> dict[str, Path]:
+    """The files of settings that come with this package, by name."""
+    return {path.stem: path for path in sorted((properties_dir() / "presets").glob("*.yaml"))}
+
+
+def settings_file(given: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The path of a file of settings, which ``preset:NAME`` is too.
 
     Raises:
         UsageError: there is no such preset.
     """
-    head, colon, preset = os.fspath(name).partition(":")
-    if head != "preset" or not colon:
-        return Path(name)
-    known = sorted(path.stem for path in (properties_dir() / "presets").glob("*.yaml"))
-    if preset not in known:
-        raise UsageError(
-            f"unknown preset {preset!r} (known: {', '.join(known)}){did_you_mean(preset, known)}"
-        )
-    return properties_dir() / "presets" / f"{preset}.yaml"
+    if not isinstance(given, str) or not given.startswith(PRESET):
+        return given
+    name, known = given.removeprefix(PRESET), presets()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UsageError(f"unknown preset {name!r} (known: {', '.join(known)}){hint}")
+    return known[name]
 
 
 def _one_line(error: Exception) -> str:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from recbole_dsl.common.errors import did_you_mean
 from recbole_dsl.compat.atomic_rows import read_header, undecodable
 from recbole_dsl.compat.data_notes import note_removed
@@ -44,6 +46,7 @@ def checked_columns() -> None:
             if "convert string to float" not in str(error):
                 raise
             raise ValueError(f"{filepath}, a column float_seq: {error}") from error
+        _check_numbers_of_sequences(self, frame, filepath)
         _check_same_type(self, frame, filepath, source, *before)
         _note_repeated(self, frame, filepath, getattr(source, "value", source))
         return frame
@@ -103,6 +106,16 @@ def one_entity_of_an_item() -> None:
         return entities, items
 
     KnowledgeBasedDataset._load_link = load_link
+
+
+def _check_numbers_of_sequences(dataset: Any, frame: Any, path: str) -> None:
+    """No number of a float_seq is nan, which RecBole fills in columns of single numbers alone."""
+    for field in () if frame is None else frame:
+        if dataset.field2type[field].value != "float_seq":
+            continue
+        for row, values in enumerate(frame[field], 1):
+            if np.isnan(values).any():
+                raise ValueError(f"{path}, row {row}, column {field}: nan in a float_seq")
 
 
 def _check_same_type(

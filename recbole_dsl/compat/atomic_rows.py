@@ -94,8 +94,9 @@ def check_rows(path: _Path, separator: str, encoding: str | None = None) -> None
     Args:
         separator: one character, or a regular expression of several.
     Raises:
-        ValueError: a row with another number of fields, or one that repeats the header, by its
-            line; or a line that cannot be read, or holds NUL bytes, as no text does.
+        ValueError: a row with another number of fields, or one that repeats the header, in any
+            case of letters, by its line; or a line that cannot be read, or holds NUL bytes, as no
+            text does.
     """
     name = encoding_of(encoding)
     if os.path.getsize(path) == 0:
@@ -147,17 +148,28 @@ def _check_bytes(path: _Path, text: mmap.mmap, separator: str) -> None:
     mark = separator.encode()
     header = text[: text.find(b"\n")] if text.find(b"\n") >= 0 else text[:]
     expected = header.count(mark)
+    again = header.rstrip(b"\r").lower()
     for first, ends, counts in _lines(text, mark[0]):
+        starts = np.append(text.rfind(b"\n", 0, int(ends[0])) + 1, ends[:-1] + 1)
         for at in np.flatnonzero(counts != expected):
-            start = ends[at - 1] + 1 if at else text.rfind(b"\n", 0, ends[0]) + 1
-            if counts[at] or text[start : ends[at]].strip():
+            if counts[at] or text[starts[at] : ends[at]].strip():
                 raise _error(path, first + int(at), int(counts[at]) + 1, expected + 1, separator)
-    again = text.find(b"\n" + header.rstrip(b"\r"), len(header))
-    while again >= 0:
-        end = again + 1 + len(header.rstrip(b"\r"))
-        if text[end : end + 1] in (b"\n", b"\r", b""):
-            raise _repeated(path, 1 + text[: again + 1].count(b"\n"))
-        again = text.find(b"\n" + header.rstrip(b"\r"), again + 1)
+        for place in _as_long(text, starts, ends, again):
+            line = text[starts[place] : ends[place]].rstrip(b"\r")
+            if first + place > 1 and line.lower() == again:
+                raise _repeated(path, first + place)
+
+
+def _as_long(
+    text: mmap.mmap, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], header: bytes
+) -> list[int]:
+    """Which lines are as long as the header, and have a colon at the place of its first one."""
+    lengths, colon = ends - starts, header.find(b":")
+    found = np.flatnonzero((lengths == len(header)) | (lengths == len(header) + 1))
+    if len(found) and colon >= 0:
+        piece = np.frombuffer(text[int(starts[0]) : int(ends[-1])], np.uint8)
+        found = found[piece[starts[found] - starts[0] + colon] == ord(":")]
+    return found.tolist()
 
 
 def _lines(
@@ -201,7 +213,11 @@ def _check_records(path: _Path, records: Iterable[tuple[int, list[str]]], separa
     for line, fields in records:
         if header is None:
             header = fields
-        elif fields == header:
+        elif fields[0].lower() == header[0].lower() and _lower(fields) == _lower(header):
             raise _repeated(path, line)
         elif len(fields) != len(header) and (len(fields) > 1 or fields[0].strip()):
             raise _error(path, line, len(fields), len(header), separator)
+
+
+def _lower(fields: list[str]) -> list[str]:
+    return [field.lower() for field in fields]

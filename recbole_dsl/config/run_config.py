@@ -47,7 +47,7 @@ class Config(RecBoleConfig):
     Args:
         model: a name for :func:`resolve.resolve_model`; None: taken from the layers.
         dataset: dataset name; None: taken from the layers.
-        config_file_list: paths of YAML files, later ones win.
+        config_file_list: paths of YAML files, or ``preset:NAME``; later ones win.
         config_dict: settings as a dict.
         arguments: (key, text) pairs from the command line, read as YAML.
         shared: settings of the command line that several models are given at once: as config_dict,

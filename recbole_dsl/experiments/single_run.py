@@ -67,7 +67,7 @@ def run(
         model: ``<Backbone>_<Loss>``, a RecBole model's name, or ``package.module:Class``; see
             :func:`recbole_dsl.models.resolve.resolve_model`.
         dataset: name of a dataset of atomic files.
-        config_file_list: paths of YAML files, later ones win.
+        config_file_list: paths of YAML files, or ``preset:NAME``; later ones win.
         config_dict: settings as a dict, over the files.
         saved: whether to keep a checkpoint; without one, the last epoch is tested.
         arguments: (key, text) pairs of the command line, over everything.

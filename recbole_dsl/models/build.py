@@ -15,8 +15,9 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
         config: a :class:`recbole_dsl.config.run_config.Config`. train: RecBole's dataset.
     Raises:
         UsageError: a model of RecBole's cannot be built with these settings, or lacks labels, or
-            memory is short.
+            has too few users or items, or memory is short.
     """
+    _check_clusters(config, train)
     try:
         model: torch.nn.Module = config.model_class(config, train).to(config["device"])
     except UsageError:
@@ -34,6 +35,19 @@ def build_model(config: Any, train: Any) -> torch.nn.Module:
         ) from error
     _check_reads_labels(config, model, train)
     return model
+
+
+def _check_clusters(config: Any, train: Any) -> None:
+    """NCL puts users, and items, the padding too, into clusters, and needs one for each; it would
+    find out in the middle of its training."""
+    if config.spec.source != "recbole" or config.spec.name != "NCL":
+        return
+    most = min(train.user_num, train.item_num)
+    if config["num_clusters"] > most:
+        raise UsageError(
+            f"num_clusters of NCL must be at most {most:,}, with {train.user_num - 1:,} users and "
+            f"{train.item_num - 1:,} items, got {config['num_clusters']:,}"
+        )
 
 
 def _check_reads_labels(config: Any, model: torch.nn.Module, train: Any) -> None:

@@ -203,7 +203,7 @@ class Parts(Generic[T]):
         if before is not None and before.target != target:
             raise UsageError(f"the {self._kind} {name} is registered: {before.target}")
         for entry in self._entry_points().get(name, []):
-            if entry.value.replace(" ", "") != target:
+            if f"{entry.module}:{entry.attr}" != target:  # its value may name extras too
                 raise UsageError(f"the {self._kind} {name} is that of {_origin(entry)}")
         path = properties_beside(cls) if properties is None else Path(properties).absolute()
         if path is not None and not path.is_file():

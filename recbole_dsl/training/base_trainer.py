@@ -79,6 +79,7 @@ class BaseTrainer(Trainer):
 
     def fit(self, train_data: Any, valid_data: Any = None, *args: Any, **kwargs: Any) -> Any:
         """RecBole's ``fit``, of the trainer's own class."""
+        self.eval_step: int = min(self.config["eval_step"], self.epochs)  # EASE's epochs are 1
         self.reports.begin(valid_data)
         return super().fit(train_data, valid_data, *args, **kwargs)
 

@@ -16,6 +16,13 @@ def test_list_shows_every_name_with_paper_and_a_file_that_exists(capsys):
         assert name in text.split()
 
 
+def test_list_shows_the_presets_with_what_they_are(capsys):
+    assert list_models.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("Presets of settings, --config_files=preset:NAME:")
+    assert lines[place + 1].startswith("  ir_benchmark  The protocol of the PSL (NeurIPS 2024) and")
+
+
 def test_list_takes_nothing(capsys):
     assert list_models.main(["LightGCN"]) == 2
     assert list_models.main(["--model=LightGCN"]) == 2

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from recbole_dsl.common import property_files
 from recbole_dsl.common.errors import UsageError, nearest
-from recbole_dsl.common.property_files import parse_value, read_yaml, require, settings_file
+from recbole_dsl.common.property_files import parse_value, read_yaml, require
 
 
 @pytest.mark.parametrize(
@@ -99,14 +100,6 @@ def test_a_missing_file_is_named_and_an_empty_one_is_empty(tmp_path):
     assert read_yaml(tmp_path / "empty.yaml") == {}
 
 
-def test_a_preset_is_found_by_name_in_any_folder(own_folder):
-    path = settings_file("preset:ir_benchmark")
-    assert read_yaml(path)["train_batch_size"] == 1024 and path.is_absolute()
-    assert settings_file("preset.yaml") == Path("preset.yaml")
-    with pytest.raises(UsageError, match=r"unknown preset 'ir_bench' .*did you mean ir_benchmark"):
-        settings_file("preset:ir_bench")
-
-
 def test_nearest_ignores_case_and_knows_when_nothing_is_near():
     assert nearest("LIGHTGCN_dsl", ["MF_SL", "LightGCN_DSL"]) == "LightGCN_DSL"
     assert nearest("xyz", ["tau", "alpha"]) is None
@@ -115,3 +108,16 @@ def test_nearest_ignores_case_and_knows_when_nothing_is_near():
 def test_require_names_the_missing_setting():
     with pytest.raises(KeyError, match="setting 'tau' is missing"):
         require({}, "tau")
+
+
+def test_a_preset_is_a_file_of_this_package_and_a_path_is_itself():
+    path = property_files.settings_file("preset:ir_benchmark")
+    assert path == property_files.properties_dir() / "presets" / "ir_benchmark.yaml"
+    assert property_files.read_yaml(path)["valid_metric"] == "NDCG@20"
+    for other in ("a.yaml", "./preset:x", Path("preset:ir_benchmark")):
+        assert property_files.settings_file(other) is other
+    with pytest.raises(UsageError) as caught:
+        property_files.settings_file("preset:ir_benchmrk")
+    assert str(caught.value) == (
+        "unknown preset 'ir_benchmrk' (known: ir_benchmark); did you mean ir_benchmark?"
+    )

@@ -63,6 +63,10 @@ BAD = {
         {"item": "item_id:token\tv:float_seq\ni1\t1 x 2\n"},
         "shop.item, a column float_seq: could not convert string to float: 'x'",
     ),
+    "nan among sequences of numbers": (
+        {"item": "item_id:token\tv:float_seq\ni1\t1 2\ni2\t\ni3\t1 nan 2\n"},
+        "shop.item, row 3, column v: nan in a float_seq",
+    ),
     "a NUL byte": ({"item": ITEM + "i\0\tz\n"}, "shop.item, line 4: a NUL byte"),
     "a column twice": ({"user": "user_id:token\tuser_id:token\nu\tu\n"}, "'user_id' twice"),
     "a quote that swallows rows": (

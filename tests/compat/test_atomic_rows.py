@@ -67,6 +67,8 @@ def test_right_rows_pass(text, own_folder, pieces):
 def test_a_header_in_the_middle_is_no_row(own_folder, pieces):
     for text in ("u1\ti1\n" + HEAD, "u1\ti1\r\n" + HEAD.strip(), 'u1\t"i1"\n' + HEAD):
         _refused(_file(own_folder, HEAD + text), "line 3 repeats the header")
+        _refused(_file(own_folder, HEAD.upper() + text), "line 3 repeats the header")
+        _refused(_file(own_folder, HEAD.title() + text, "utf-16"), "line 3 repeats", "\t", "utf-16")
     atomic_rows.check_rows(_file(own_folder, HEAD + HEAD.strip() + "2\n"), "\t")
 
 

@@ -34,6 +34,15 @@ def test_layers_win_in_the_documented_order(tmp_path):
         assert config.settings()[key] == {"value": value, "from": origin}
 
 
+def test_a_preset_is_a_layer_as_a_file_is(tmp_path):
+    own = tmp_path / "a.yaml"
+    own.write_text("epochs: 5\n")
+    words = ["stopping_step=3", "benchmark_filename=None"]
+    config = config_of("MF_SL", *words, files=["preset:ir_benchmark", str(own)])
+    assert config["topk"] == [20] and config.origins["topk"] == "config file preset:ir_benchmark"
+    assert (config["epochs"], config["stopping_step"]) == (5, 3)
+
+
 def test_partial_negative_arguments_keep_the_rest():
     arguments = config_of("MF_SL", "train_neg_sample_args={sample_num: 7}")["train_neg_sample_args"]
     assert arguments["sample_num"] == 7 and arguments["distribution"] == "uniform"

@@ -5,17 +5,19 @@ import re
 import numpy as np
 import pytest
 import torch
-from quick import QUICK
+from quick import QUICK, QUICK_PAIR
 from recbole.data import create_samplers
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.utils import case_study as recboles
 from recbole.utils import get_model, init_seed
 
+from recbole_dsl import load_recommender, run
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation import case_study
 from recbole_dsl.evaluation.case_study import full_sort_scores, full_sort_topk
+from recbole_dsl.quick_start import load_data_and_model
 
 LEAVE_ONE_OUT = {
     "eval_args": {"split": {"LS": "valid_and_test"}, "order": "RO", "mode": "full"},
@@ -92,6 +94,25 @@ def test_users_without_a_row_in_the_part_have_theirs_masked(model, phase, toy):
         assert set(scores[row].isinf().nonzero().flatten().tolist()) == {0, *seen}
     assert torch.equal(full_sort_scores(everyone, net, theirs), scores)
     assert torch.equal(recboles.full_sort_scores(everyone, net, test), scores)  # by our loader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["MF_SL", "LightGCN_DSL"])
+def test_it_gives_every_user_what_the_recommender_gives_them(model, toy):
+    settings = {**QUICK_PAIR, **LEAVE_ONE_OUT, "metrics": ["MRR"], "group_metrics": None}
+    path = run(model, toy, config_dict=settings)["checkpoint"]
+    _, net, dataset, _, _, test = load_data_and_model(path)
+    users = np.arange(1, dataset.user_num)
+    assert len(users) == 6 > len(test.uid_list)
+    scores, items = full_sort_topk(users, net, test, dataset.item_num - 1)
+    table = load_recommender(path).recommend(k=99, exclude=["train", "valid"])
+    for user, own, ranked in zip(dataset.id2token("user_id", users), scores, items, strict=True):
+        left = own.isfinite()
+        expected = table[table["user"] == user]
+        found = dataset.id2token("item_id", ranked[left].numpy()).tolist()
+        assert found == expected["item"].tolist() and len(found) < dataset.item_num - 1
+        np.testing.assert_allclose(own[left], expected["score"], atol=1e-6)
+    assert table["user"].nunique() == 6
 
 
 def test_what_was_seen_and_is_tested_again_is_not_masked(make_dataset):

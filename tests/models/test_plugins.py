@@ -254,7 +254,7 @@ def test_names_of_ours_and_of_recbole_stay_ours(site):
 
 
 def test_a_name_of_two_packages_is_refused(site, classes):
-    write_distribution(site, "one", {BACKBONES: {"Tower": "tower:Tower"}})
+    write_distribution(site, "one", {BACKBONES: {"Tower": "tower:Tower [fast]"}})
     recbole_dsl.register_backbone("Tower", classes[0])  # the same class
     assert [name for name, _ in registry.of_other_packages("backbone")] == ["Tower"]
     forget_registered()

@@ -19,7 +19,7 @@ def service_or_skip():
     import pytest
 
     if not os.environ.get("RECBOLE_DSL_NEEDS_SERVE"):
-        for name in ("fastapi", "uvicorn", "httpx"):
+        for name in ("fastapi", "fastapi_offline", "uvicorn", "httpx"):
             pytest.importorskip(name)
 
 

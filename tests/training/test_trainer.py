@@ -145,6 +145,14 @@ def test_a_pair_gets_our_loop_and_a_model_of_recboles_the_class_recbole_chooses(
     assert traditional.epochs == 1  # RecBole's TraditionalTrainer sets it
 
 
+def test_a_model_of_a_single_epoch_is_validated_after_it():
+    trainer, train, valid, _ = _trainer("EASE", epochs=5, eval_step=2)
+    trainer.fit(train, valid, saved=True)
+    trainer.tensorboard.close()
+    assert trainer.recorder.best_epoch == 0 and trainer.recorder.best_valid
+    trainer.load(trainer.saved_model_file)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_score_that_is_no_number_ends_training_and_chooses_no_epoch(model, monkeypatch):
     trainer, train, valid, _ = _trainer(model, epochs=3, valid_metric="mrr@10")

@@ -30,7 +30,8 @@ def benchmark(request: Request) -> Ended:
     """Tune where that is asked for, run what is missing, and report.
 
     Raises:
-        UsageError: something in the request is wrong; nothing has been run or written.
+        UsageError: something in the request is wrong, or in the data; nothing has been run or
+            written.
     """
     if request.report_only:
         stored = store.read_plan(request.output)
@@ -51,6 +52,8 @@ def benchmark(request: Request) -> Ended:
     to_tune = None if request.tune is None else studies(models, request)
     for note in checked.notes:  # before hours of tuning
         print(f"note: {note}", file=sys.stderr)
+    if not (request.output / store.RESULTS).exists():  # a benchmark that goes on has read it
+        plan.check_data_of(models, request.datasets, request.config_files, request.shared)
     opened = Store(request.output)
     try:
         stored_plan, stopped = None, None

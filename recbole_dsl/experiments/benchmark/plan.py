@@ -4,6 +4,7 @@
 settings that tuning has found.
 """
 
+import functools
 import hashlib
 import inspect
 import json
@@ -18,7 +19,7 @@ from recbole_dsl.data import pipeline
 from recbole_dsl.data.loading import cache
 from recbole_dsl.data.splitting.options import DEFAULT_SEED
 from recbole_dsl.evaluation.settings import why_no_user_metrics
-from recbole_dsl.experiments import result
+from recbole_dsl.experiments import data_check, result
 from recbole_dsl.experiments.benchmark.entries import Entry
 from recbole_dsl.models.plugins import OURS
 from recbole_dsl.models.registry import class_of
@@ -160,6 +161,27 @@ def check(
         pipeline.load_dataset(config)  # downloads it once, before several runs would
     kept = {key: value for key, value in values.items() if key in config.layered}
     return config, {**own, **kept}
+
+
+def check_data_of(
+    entries: Sequence[Entry],
+    datasets: Sequence[str],
+    config_files: Sequence[str],
+    shared: Mapping[str, Any],
+) -> None:
+    """Read each dataset, as the first of the models that can will do it.
+
+    Raises:
+        UsageError: there is one that none of them can use.
+    """
+    for dataset in datasets:
+        data_check.check_data(
+            functools.partial(_config_of, entry, dataset, config_files, shared) for entry in entries
+        )
+
+
+def _config_of(*given: Any) -> Config:
+    return check(*given)[0]
 
 
 def _check_found_by_others(config: Config) -> None:

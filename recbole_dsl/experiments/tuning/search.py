@@ -12,9 +12,10 @@ import yaml
 from recbole_dsl.common.errors import NoWinnerError
 from recbole_dsl.common.files import check_folder_writable, write_atomically
 from recbole_dsl.experiments import single_run
+from recbole_dsl.experiments.data_check import check_data
 from recbole_dsl.experiments.tuning import attempts, report_page, worker_pool
 from recbole_dsl.experiments.tuning.attempts import StudyState
-from recbole_dsl.experiments.tuning.plan import Plan, make_plan
+from recbole_dsl.experiments.tuning.plan import Plan, base_config, make_plan
 from recbole_dsl.experiments.tuning.study import need_optuna, open_study, quiet
 from recbole_dsl.experiments.tuning.worker import outcome_text
 
@@ -60,7 +61,7 @@ def tune(
         for each trial, best first), ``files``, ``test`` (metrics, or None), ``test_by`` (checkpoint
         and epoch tested), ``remarks``.
     Raises:
-        UsageError: a setting, range or option is wrong; nothing has been trained.
+        UsageError: a setting, range or option is wrong, or the data; nothing has been trained.
         NoWinnerError: all trials failed. NothingToSelectOnError: no validation rows.
     """
     need_optuna()
@@ -71,6 +72,8 @@ def tune(
         max_seconds=max_seconds, jobs=jobs, storage=storage, study=study, output=output,
         command=command, events=events,
     )  # fmt: skip
+    if not Path(plan.output).exists():  # a study that goes on has read its data
+        check_data([lambda: base_config(plan.run)])
     return _search(plan, tested)
 
 

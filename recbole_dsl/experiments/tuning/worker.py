@@ -88,7 +88,7 @@ class Objective:
             if result["valid"] is None:
                 raise NothingToSelectOnError(
                     "there is no validation score to select on: the split has no validation rows, "
-                    "or eval_step is 0 or above epochs"
+                    "or eval_step is 0"
                 )
             trial.set_user_attr("valid", result["valid"])
             score: float = result["best_valid_score"]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, HTTPException
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
@@ -151,7 +152,7 @@ def create_app(service: Service) -> FastAPI:
         yield
         service.close()
 
-    app = FastAPI(
+    app: FastAPI = FastAPIOffline(  # whose /docs asks no other machine for its scripts
         title="recbole_dsl",
         summary="Recommendations of a trained model",
         version=__version__,

@@ -55,7 +55,7 @@ def _records():
     return [json.loads(line) for line in lines]
 
 
-def _wait_for(condition, seconds=60):
+def _wait_for(condition, seconds=240):  # a busy machine takes two minutes to start
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "waited in vain"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -145,6 +146,10 @@ def test_openapi_describes_requests_answers_and_refusals():
     assert set(fields) == set(_post("/recommend", users=["u1"]).json())
     page = asking.ask(APP, "GET", "/docs")
     assert page.status_code == 200 and "openapi.json" in page.text
+    assert not re.findall(r"https?:", page.text)  # a machine without network shows it too
+    files = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert {name.rpartition(".")[2] for name in files} >= {"js", "css"}
+    assert all(asking.ask(APP, "GET", name).status_code == 200 for name in files)
 
 
 # Refusals ----------------------------------------------------------------------------------------
