@@ -8,6 +8,14 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 # recbole_dsl serve; fastapi-offline brings what its page /docs needs, which has no network then
 SERVE = ["fastapi>=0.115", "fastapi-offline>=1.7.7", "uvicorn>=0.30", "pydantic>=2.9"]
+DOCS = [  # mkdocs build --strict
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.6,<10",
+    "mkdocstrings>=1.0",
+    "mkdocstrings-python>=2.0",
+    "griffelib>=2.0",
+    "latex2mathml>=3.78",
+]
 VERSION = re.search(r'__version__ = "(.+?)"', (ROOT / "recbole_dsl/_version.py").read_text())[1]
 
 setup(
@@ -17,6 +25,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    keywords="recommender systems, collaborative filtering, softmax loss, RecBole, PyTorch",
     python_requires=">=3.10",
     packages=[*find_packages(include=["recbole_dsl", "recbole_dsl.*"]), "recbole_dsl.properties"],
     # properties/ stays at the top of the repository, where RecBole's users look for it, and is
@@ -29,7 +38,7 @@ setup(
     install_requires=[
         # Lower bounds: the versions of tests/constraints-oldest.txt, which were tried.
         # RecBole pins ray <= 2.6.3, which has no wheel from Python 3.12 on: there it is installed
-        # without its dependencies (README, Install), so those that a run needs are listed here.
+        # without its dependencies (README.md), so those that a run needs are listed here.
         "recbole==1.2.1; python_version < '3.12'",
         "torch>=2.4",
         "numpy>=1.23.5",
@@ -55,6 +64,7 @@ setup(
         "serve": SERVE,
         "tuning": ["optuna>=4.9"],
         "postgresql": ["optuna>=4.9", "psycopg[binary]>=3.2.1"],  # tuning on several machines
+        "docs": DOCS,
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -70,9 +80,11 @@ setup(
             "psycopg[binary]>=3.2.1",
             "faiss-cpu>=1.8",
             *SERVE,
+            *DOCS,
             "httpx>=0.27",  # asks the service in tests
         ],
     },
+    project_urls={"Paper of DSL": "https://arxiv.org/abs/2602.07206"},
     entry_points={
         "console_scripts": [
             "recbole_dsl=recbole_dsl.__main__:main",
@@ -80,8 +92,8 @@ setup(
     },
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
-        "License :: OSI Approved :: MIT License",
         # What is tested; the modules resource and fcntl, which some files need, are POSIX's.
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
@@ -89,6 +101,7 @@ setup(
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3 :: Only",
         "Typing :: Typed",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],

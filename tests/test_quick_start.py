@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from own_parts import write_readme_files
+from own_parts import write_guide_files
 from quick import QUICK, QUICK_PAIR, ROOT
 
 import recbole_dsl
@@ -131,7 +131,7 @@ def test_several_test_sets_give_the_first(toy):
 @pytest.mark.slow
 def test_no_class_is_imported_because_a_checkpoint_names_it(toy, own_folder, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
-    write_readme_files(own_folder)
+    write_guide_files(own_folder)
     result = run("MF_hinge:HingeLoss", toy, config_dict=QUICK_PAIR)
     sys.modules.pop("hinge")
     with pytest.raises(

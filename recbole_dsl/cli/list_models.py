@@ -24,7 +24,7 @@ def describe() -> str:
     return "\n".join(
         [
             "Models: <Backbone>_<Loss>, any backbone with any loss, such as LightGCN_DSL;",
-            "        <module>:<Class> in place of either is your own (README, Add a loss).",
+            "        <module>:<Class> in place of either is your own (docs/guide/extending.md).",
             "",
             "Losses:",
             *_entries("loss", LOSSES),

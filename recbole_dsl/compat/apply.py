@@ -39,7 +39,7 @@ def apply() -> None:
         version = importlib.metadata.version("recbole")
     except importlib.metadata.PackageNotFoundError:
         raise ImportError(
-            "RecBole is not installed: pip install --no-deps recbole==1.2.1 (see README, Install)"
+            "RecBole is not installed: pip install --no-deps recbole==1.2.1 (see README.md)"
         ) from None
     if version not in _TESTED:
         raise ImportError(f"recbole_dsl works with recbole {', '.join(_TESTED)}, found {version}")

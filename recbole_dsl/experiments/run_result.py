@@ -10,7 +10,7 @@ class Result(dict[str, Any]):
     """The result of a run: a dict of plain data, with a short text and an HTML view for notebooks.
 
     Both show the model, the dataset, the best epoch, the metrics of validation and test, and the
-    checkpoint. What else there is: README, "What a run leaves".
+    checkpoint. What else there is: docs/guide/settings_and_results.md, "What a run leaves".
     """
 
     def __repr__(self) -> str:

@@ -5,7 +5,8 @@
 
 Accepted: what the case says was done, and is checked (rows, weights and results against a second
 reading). Refused: one line, and nothing was written. Anything else is a fault, shown with an
-example; the exit code is 1 then. `--page` writes the counts of these kinds to campaign.md.
+example; the exit code is 1 then. `--page` writes the counts of these kinds to
+docs/results/faults.md.
 """
 
 import argparse
@@ -74,7 +75,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", default=",".join(GENERATORS), help="separated by commas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--page", action="store_true", help="write campaign.md")
+    parser.add_argument("--page", action="store_true", help="write docs/results/faults.md")
     for kind, (_, number) in GENERATORS.items():
         parser.add_argument(f"--{kind}", type=int, default=number, help="number of cases")
     given = parser.parse_args()
@@ -87,10 +88,10 @@ def main():
         total = by_outcome(counts)
         print(f"{kind}: {', '.join(f'{n:,} {what}' for what, n in sorted(total.items()))}")
         if given.page:
-            from measuring import write_page
+            from measuring import RESULTS, write_page
 
             lines = page_lines(counts, given.seed, time.monotonic() - started)
-            write_page(HERE / "campaign.md", kind, lines)
+            write_page(RESULTS / "faults.md", kind, lines)
     for case, outcome, example in wrong:
         print(f"{outcome} | {case} | {example}")
     return 1 if wrong else 0

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from own_parts import readme_files
+from own_parts import guide_files
 from quick import ROOT
 
 PROJECT = """\
@@ -43,7 +43,7 @@ def site(tmp_path_factory):
     (source / "pyproject.toml").write_text(PROJECT)
     package = source / "tower_plugin"
     package.mkdir()
-    files = {**readme_files(), "__init__.py": "", "broken.py": BROKEN}
+    files = {**guide_files(), "__init__.py": "", "broken.py": BROKEN}
     for name, text in files.items():
         (package / name).write_text(text)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation"]

@@ -1,4 +1,4 @@
-"""A backbone of one's own as the README shows it: one file, one YAML, any loss."""
+"""A backbone of one's own as the guide shows it: one file, one YAML, any loss."""
 
 import pickle
 import re
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from own_parts import write_readme_files
+from own_parts import write_guide_files
 from quick import QUICK_PAIR
 
 import recbole_dsl
@@ -27,7 +27,7 @@ del QUICK["embedding_size"]  # a setting of this package's backbones
 def tower(own_folder, monkeypatch):
     """The recipes' files in a scratch folder, which is the current one."""
     monkeypatch.setattr(sys, "path", sys.path[:])
-    write_readme_files(own_folder)
+    write_guide_files(own_folder)
     yield own_folder
     for name in ("tower", "hinge"):
         sys.modules.pop(name, None)

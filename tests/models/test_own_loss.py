@@ -1,11 +1,11 @@
-"""A loss of one's own as the README shows it: one file, one YAML, a name or a registry line."""
+"""A loss of one's own as the guide shows it: one file, one YAML, a name or a registry line."""
 
 import re
 import subprocess
 import sys
 
 import pytest
-from own_parts import write_readme_files
+from own_parts import write_guide_files
 from quick import QUICK_PAIR, SCRIPT
 
 import recbole_dsl
@@ -22,7 +22,7 @@ QUICK = {**QUICK_PAIR, "epochs": 2}
 def hinge(own_folder, monkeypatch):
     """The recipe's files in a scratch folder, which is the current one."""
     monkeypatch.setattr(sys, "path", sys.path[:])
-    write_readme_files(own_folder)
+    write_guide_files(own_folder)
     yield own_folder
     sys.modules.pop("hinge", None)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from own_parts import forget_registered, write_distribution, write_readme_files
+from own_parts import forget_registered, write_distribution, write_guide_files
 from quick import QUICK_PAIR
 
 import recbole_dsl
@@ -25,10 +25,10 @@ BACKBONES, LOSSES = "recbole_dsl.backbones", "recbole_dsl.losses"
 
 @pytest.fixture
 def site(own_folder, monkeypatch):
-    """A folder of installed packages with the README's backbone and loss, which nothing names."""
+    """A folder of installed packages with the guide's backbone and loss, which nothing names."""
     folder = own_folder / "site"
     folder.mkdir()
-    write_readme_files(folder)
+    write_guide_files(folder)
     monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.syspath_prepend(folder)
     yield folder
@@ -39,7 +39,7 @@ def site(own_folder, monkeypatch):
 
 @pytest.fixture
 def classes(site):
-    """The classes of the README, imported."""
+    """The classes of the guide, imported."""
     import hinge
     import tower
 

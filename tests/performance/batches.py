@@ -7,7 +7,7 @@ run trains on 90 % of the training rows under the preset ir_benchmark.yaml and r
 validation NDCG@20 on the other 10 %; no test metric is read. Runs differ in `train_batch_size`, in
 `learning_rate`, left alone or raised by the root of the batch's growth or by all of it, and in the
 seed. Each finished run is a line of batches.jsonl beside this file; a second call does what is
-missing. Epochs are timed apart, in turn, one after another. The tables go to batches.md.
+missing. Epochs are timed apart, in turn, one after another. Tables: docs/results/batches.md.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from ir_benchmark import read_store, run_all, selected
-from measuring import in_turn, machine, markdown_table, write_page
+from measuring import RESULTS, in_turn, machine, markdown_table, write_page
 from step import Step
 
 from recbole_dsl.common import memory
@@ -98,7 +98,7 @@ def main():
     rows = read_store(STORE)
     lines = table(rows, arguments.dataset, arguments.model, seconds)
     name = f"{arguments.dataset} {arguments.model}"
-    write_page(HERE / "batches.md", name, [*lines, f"Epochs timed on {machine()}"])
+    write_page(RESULTS / "batches.md", name, [*lines, f"Epochs timed on {machine()}"])
     print("\n".join(lines))
 
 

@@ -6,14 +6,15 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_
 run trains on 90 % of the training rows under the preset ir_benchmark.yaml and reports the best
 validation NDCG@20 on the other 10 %; no test metric is read. Runs differ in the block size
 (`train_neg_sample_args: {block: N}`) or the optimiser, and in the seed. Each finished run is a line
-of blocks.jsonl beside this file; a second call does what is missing. The tables go to blocks.md.
+of blocks.jsonl beside this file; a second call does what is missing. Tables:
+docs/results/blocks.md.
 """
 
 import argparse
 from pathlib import Path
 
 from ir_benchmark import read_store, run_all, selected
-from measuring import markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 
 HERE = Path(__file__).parent
 STORE = HERE / "blocks.jsonl"
@@ -75,7 +76,7 @@ def main():
     rows = read_store(STORE)
     pairs = dict.fromkeys((row["dataset"], row["model"]) for row in rows)
     lines = [line for pair in pairs for line in table(rows, *pair, BLOCKS)]
-    write_page(HERE / "blocks.md", "accuracy", lines)
+    write_page(RESULTS / "blocks.md", "accuracy", lines)
     print("\n".join(lines))
 
 

@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts, in this order")
     parser.add_argument("--datasets", default=",".join(DATA), help="which of the data sets")
     parser.add_argument("--minutes", type=float, help="start no run after this many")
-    parser.add_argument("--store", type=Path, default=STORE, help="the runs; the page is beside it")
+    parser.add_argument("--store", type=Path, default=STORE, help="the runs (default: here)")
     given = parser.parse_args()
     parts, datasets = given.parts.split(","), given.datasets.split(",")
     for name, words, known in (("parts", parts, PARTS), ("datasets", datasets, DATA)):

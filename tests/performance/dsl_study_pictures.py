@@ -96,10 +96,10 @@ def sensitivity(study):
     return drawn
 
 
-def save(study, store):
-    """Write both pictures beside the store, of what there is."""
+def save(study, page):
+    """Write both pictures beside the page, of what there is."""
     if not study.runs.by_key:
         return
     drawn, height = front(study)
-    save_svg(drawn, store.with_name(f"{store.stem}_front.svg"), height=80 + 360 * height)
-    save_svg(sensitivity(study), store.with_name(f"{store.stem}_sensitivity.svg"), height=1000)
+    save_svg(drawn, page.with_name(f"{page.stem}_front.svg"), height=80 + 360 * height)
+    save_svg(sensitivity(study), page.with_name(f"{page.stem}_sensitivity.svg"), height=1000)

@@ -20,6 +20,7 @@ from dsl_study_tables import (
     percent,
     seconds_table,
 )
+from measuring import page_of
 from measuring import write_page as replace_tables
 
 AIM_SHIFTED, AIM_IID, AIM_WORST = 0.093, 0.02, -0.01
@@ -126,7 +127,8 @@ class _OnlyShifted(Study):
 
 
 def write_page(runs, store):
-    """Write the page beside the store, and its pictures; the text around them is kept."""
+    """Write the page of a store, and its pictures beside it; the text around them is kept."""
     study = Study(runs, store)
-    replace_tables(store.with_suffix(".md"), "tables", sections(study))
-    pictures.save(study, store)
+    page = page_of(store)
+    replace_tables(page, "tables", sections(study))
+    pictures.save(study, page)

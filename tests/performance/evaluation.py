@@ -3,7 +3,7 @@
     python tests/performance/evaluation.py --data=FOLDER --dataset=amazon2014-electronic
 
 FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_dsl import`.
-Writes its tables into evaluation.md beside this file; takes about five minutes. --parts=large does
+Writes its tables into docs/results/evaluation.md; takes about five minutes. --parts=large does
 a part alone.
 
 1. One model, MF_SL after an epoch, evaluated on the test part by RecBole's Trainer, loader and
@@ -28,7 +28,7 @@ from types import SimpleNamespace
 
 import measuring
 import torch
-from measuring import copy_rate, in_turn, markdown_table, matrix_product_rate, write_page
+from measuring import RESULTS, copy_rate, in_turn, markdown_table, matrix_product_rate, write_page
 from recbole.data import create_samplers
 from recbole.data.utils import get_dataloader
 from recbole.evaluator import metric_types
@@ -49,7 +49,7 @@ from recbole_dsl.training.trainer import trainer_class
 
 HERE = Path(__file__).resolve().parent
 PRESET = HERE.parent.parent / "properties/presets/ir_benchmark.yaml"
-PAGE = HERE / "evaluation.md"
+PAGE = RESULTS / "evaluation.md"
 K, D = 20, 64
 DEFAULT_METRICS = ["Recall", "MRR", "NDCG", "Hit", "Precision"]  # RecBole's overall.yaml
 RANKING = [

@@ -2,7 +2,7 @@
 
     python tests/performance/groups.py --data=dataset --dataset=amazon2014-electronic
 
-Writes two tables into groups.md. About three minutes, of which RecBole's own
+Writes two tables into docs/results/groups.md. About three minutes, of which RecBole's own
 TailPercentage takes one or two.
 Without --dataset only the second table is made, which needs no data.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import in_turn, machine, markdown_table, write_page
+from measuring import RESULTS, in_turn, machine, markdown_table, write_page
 from recbole.evaluator import metrics as host
 from recbole.evaluator.collector import DataStruct
 
@@ -25,7 +25,7 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.grouped_tests import GroupedTests
 from recbole_dsl.training.trainer import trainer_class
 
-PAGE = Path(__file__).with_suffix(".md")
+PAGE = RESULTS / "groups.md"
 COVERAGE = ["ItemCoverage", "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage"]
 USERS, ITEMS, K = 100_000, 10_000, 20
 GROUPS = {

@@ -11,7 +11,7 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
 missing. Lines without `protocol` are of the first study, with six trials and one learning rate.
-The tables, in ir_benchmark.md, are written from the lines of this one and published.csv.
+docs/results/ir_benchmark.md is written from the lines of this one and published.csv.
 """
 
 import argparse
@@ -26,14 +26,15 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from measuring import markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PRESET = ROOT / "properties/presets/ir_benchmark.yaml"
-STORE, TABLE = HERE / "ir_benchmark.jsonl", HERE / "ir_benchmark.md"
+STORE, TABLE = HERE / "ir_benchmark.jsonl", RESULTS / "ir_benchmark.md"
 SELECTION_SEED, SEEDS, PROTOCOL = 2020, (2020, 2021, 2022), 2
+IN_README = ("SL", "BSL, row", "PSL", "SLatK", "Talos", "DSL")
 _METRICS = ("recall@20", "ndcg@20")
 
 # The published averages run over all users, also those without test rows: users with / all.
@@ -325,11 +326,22 @@ def table(rows, dataset, backbone):
     return [title, "", *(f"With {cost}." for cost in costs), "", *markdown_table(head, lines), ""]
 
 
+def readme_table(lines):
+    """The README's rows, of the lines of a table: test NDCG@20, and as published."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    head = next(row for row in cells if row[0] == "loss")
+    at = [head.index(name) for name in ("loss", "NDCG@20", "published NDCG@20")]
+    found = [[row[place] for place in at] for row in cells if row[0] in IN_README]
+    return markdown_table(["loss", "test NDCG@20", "published"], found)
+
+
 def write_table(rows):
-    """Replace the tables in the page; the text around them is written by hand."""
+    """Replace the tables in the page, and that of the README; the text around them stays."""
     datasets = sorted({row["dataset"] for row in rows}, key=len)
     backbones = ("MF", "LightGCN", "XSimGCL")
     write_page(TABLE, "tables", [x for d in datasets for b in backbones for x in table(rows, d, b)])
+    if lines := table(rows, "amazon2014-health", "MF"):
+        write_page(ROOT / "README.md", "published", readme_table(lines))
 
 
 def main():

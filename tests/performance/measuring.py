@@ -16,6 +16,9 @@ import torch
 
 from recbole_dsl.experiments.result import versions
 
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE.parent.parent / "docs" / "results"  # the pages that these scripts write
+
 
 def in_turn(functions, rounds, warmup=1):
     """Call each function in turn, ``rounds`` times after ``warmup`` rounds that do not count.
@@ -79,6 +82,13 @@ def markdown_table(head, rows):
     """Lines of a Markdown table."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return [*lines, *(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)]
+
+
+def page_of(store):
+    """The page of a store of runs: of the same name in docs/results, or beside a store that lies
+    elsewhere than here, as in tests and trials."""
+    folder = RESULTS if store.resolve().parent == HERE else store.parent
+    return folder / f"{store.stem}.md"
 
 
 def write_page(path, name, lines):

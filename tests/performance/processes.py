@@ -6,7 +6,7 @@ Each run is a command of its own, ``run_recbole_dsl.py`` with the settings of
 properties/presets/ir_benchmark.yaml, on the CPU, for a fixed number of epochs: one process with one
 thread, one with a thread per core, and one process per core with one thread each. The runs are made
 in turn. Seconds are the least that an epoch took, evaluation and start-up left out; the bytes that
-processes exchange in a step are counted. Writes the table into processes.md. About 5 minutes on two
+processes exchange in a step are counted. Writes docs/results/processes.md. About 5 minutes on two
 free cores.
 """
 
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import copy_rate, machine, markdown_table, write_page
+from measuring import RESULTS, copy_rate, machine, markdown_table, write_page
 
 ROOT = Path(__file__).parent.parent.parent
 PRESET = ROOT / "properties" / "presets" / "ir_benchmark.yaml"
@@ -89,7 +89,7 @@ def main():
         "",
         *markdown_table(head, rows),
     ]
-    write_page(Path(__file__).with_suffix(".md"), "table", lines)
+    write_page(RESULTS / "processes.md", "table", lines)
 
 
 if __name__ == "__main__":

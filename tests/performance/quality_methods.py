@@ -1,7 +1,8 @@
 """What time_to_quality.py compares, and what each method tries: six trials, best guess first.
 
-Rates and temperatures of ours lie around the best ones of ir_benchmark.md. The ranges of implicit's
-ALS were found with some thirty trials on other validation rows of amazon2014-electronic: what it
+Rates and temperatures of ours lie around the best ones of docs/results/ir_benchmark.md. The ranges
+of implicit's ALS were found with some thirty trials on other validation rows of
+amazon2014-electronic: what it
 needs is a regularisation far above its default of 0.01, in step with alpha.
 """
 

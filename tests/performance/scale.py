@@ -3,7 +3,7 @@
     python tests/performance/scale.py --folder=FOLDER [--rows=1000000,20000000] [--rounds=3]
 
 Writes data sets of that many rows into FOLDER (30 bytes a row; kept, and found again by a second
-call), starts each in a process of its own, and puts what it takes into scale.md:
+call), starts each in a process of its own, and puts what it takes into docs/results/scale.md:
 
 - MF_SL, first start: reads, filters (5-core), splits (80:10:10 by user, at random), builds the
   model, takes one step of 2,048 positives with 1,000 negatives shared by the batch; keeps the
@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import machine, markdown_table, ratio, write_page
+from measuring import RESULTS, machine, markdown_table, ratio, write_page
 
 HERE = Path(__file__).parent
 SETTINGS = {
@@ -241,7 +241,7 @@ def main():
             f"{path.stat().st_size / 2**20:.0f} MiB; its bytes alone: {_bytes_once(path):.2f} s."
         )
         lines += [*_phase_table(starts), "", f"The file has {floor}", ""]
-    write_page(HERE / "scale.md", "scale", lines)
+    write_page(RESULTS / "scale.md", "scale", lines)
 
 
 if __name__ == "__main__":

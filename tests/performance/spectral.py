@@ -5,7 +5,7 @@
 Interactions are drawn: item popularity falls as rank ** -0.8, user activity is log-normal, half of
 a user's draws are from the items of one of 40 tastes; a user for 100 rows and an item for 400, so
 that 20,000,000 rows have 200,000 users and 50,000 items. Each number of rows is measured in a
-process of its own; the libraries are compared at the smallest. Writes its tables into spectral.md,
+process of its own; the libraries are compared at the smallest. Writes docs/results/spectral.md,
 beside it.
 """
 
@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 import torch
-from measuring import in_turn, machine, markdown_table, write_page
+from measuring import RESULTS, in_turn, machine, markdown_table, write_page
 from scipy.sparse.linalg import svds
 from sklearn.utils.extmath import randomized_svd
 
 from recbole_dsl.backbones import MF, LightGCN, normalized_bipartite
 from recbole_dsl.common import memory
 
-PAGE = Path(__file__).with_suffix(".md")
+PAGE = RESULTS / "spectral.md"
 D, TASTES = 64, 40
 BACKBONES = {"MF": (MF, {}), "LightGCN": (LightGCN, {"n_layers": 2})}
 

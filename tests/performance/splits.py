@@ -4,7 +4,7 @@
     python tests/performance/splits.py --published FOLDER ...       also the published splits
 
 Each FOLDER holds train.tsv.gz and test.tsv.gz of IR-Benchmark (a header, then user and item, a tab
-between them). Writes its tables into splits.md, beside it.
+between them). Writes docs/results/splits.md.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from measuring import in_turn, machine, markdown_table, ratio, write_page
+from measuring import RESULTS, in_turn, machine, markdown_table, ratio, write_page
 
 from recbole_dsl.data.splitting import (
     describe,
@@ -28,7 +28,7 @@ from recbole_dsl.data.splitting import (
 )
 from recbole_dsl.data.splitting.write_files import write_split
 
-PAGE = Path(__file__).with_suffix(".md")
+PAGE = RESULTS / "splits.md"
 RATIOS = [0.7, 0.1, 0.2]
 ROWS, USERS, ITEMS = 20_000_000, 500_000, 100_000
 CASES = {

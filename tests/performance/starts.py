@@ -8,8 +8,8 @@ RecBole ships, is split at random, 80/10/10. Both starts (`initialization: xavie
 10 % of the training rows chooses the learning rate and the epoch. The chosen one then runs with
 each seed, which draws weights, negatives and validation rows, and is tested at its best epoch. No
 trial reads a test metric. Each finished run is a line of starts.jsonl beside this file, with its
-validation curve; a second call does what is missing. Table and curves go to starts.md and
-starts.svg.
+validation curve; a second call does what is missing. Table and curves go to
+docs/results/starts.md and starts.svg.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 from ir_benchmark import read_store, run_all
-from measuring import machine, markdown_table, write_page
+from measuring import RESULTS, machine, markdown_table, write_page
 from plotly.subplots import make_subplots
 from quality_picture import save_svg
 
@@ -191,9 +191,9 @@ def main():
     run_all(finals, given.data, given.jobs, STORE, row_of)
     rows = read_store(STORE)
     lines = [machine(), "", *table(rows), "", "![curves](starts.svg)"]
-    write_page(HERE / "starts.md", "table", lines)
+    write_page(RESULTS / "starts.md", "table", lines)
     drawn, height = figure(rows)
-    save_svg(drawn, HERE / "starts.svg", height=120 + 330 * height)
+    save_svg(drawn, RESULTS / "starts.svg", height=120 + 330 * height)
     print("\n".join(lines))
 
 

@@ -7,7 +7,7 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_
 step is all of it: the batch from the loader, its negatives, scores, loss, gradient, optimiser.
 Variants are timed in turn in one process; peak memory is that of a process of its own.
 
-The tables go to step.md beside this file.
+The tables go to docs/results/step.md.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from measuring import (
+    RESULTS,
     copy_rate,
     in_turn,
     machine,
@@ -335,7 +336,7 @@ def main():
                 f"Measured rates: {rates['product'] / 1e9:.0f} GFLOP/s of matrix product, "
                 f"{rates['copy'] / 1e9:.1f} GB/s of copying. {machine()}"
             )
-            write_page(HERE / "step.md", name, [*lines, "", speed])
+            write_page(RESULTS / "step.md", name, [*lines, "", speed])
             print("\n".join(lines), speed, sep="\n", flush=True)
 
 

@@ -11,7 +11,7 @@ Playwright and Chromium, as the tests of pages do. quality_methods.py lists what
 2. Final: both, once more, for every seed, one run after another; tested once, at the best epoch.
 
 Each run is a process of its own and a line of time_to_quality.jsonl; a second call does what is
-missing. Every call writes time_to_quality.md and .svg; `--report` does only that. `--methods` takes
+missing. Every call writes the page and its picture; `--report` does only that. `--methods` takes
 patterns: `MF_*/spectral/*,implicit/*`. `--jobs=2` halves the search: its trials then have half of
 the cores each, and their seconds choose between the settings of one method only. In a minute or
 two, to see it work:
@@ -37,7 +37,7 @@ from pathlib import Path
 import quality_picture as picture
 import quality_report as report
 from ir_benchmark import read_store
-from measuring import processor, write_page
+from measuring import page_of, processor, write_page
 from quality_methods import METHODS, library
 from quality_training import train
 from tqdm import tqdm
@@ -146,7 +146,7 @@ def _parser():
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--threads", type=int, default=cores, help="of a run (default: all cores)")
     parser.add_argument("--jobs", type=int, default=1, help="trials at once; final runs stay alone")
-    parser.add_argument("--output", type=Path, default=HERE, help="folder of store, page, picture")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of the store")
     parser.add_argument("--report", action="store_true", help="write page and picture, run nothing")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     return parser
@@ -180,7 +180,7 @@ def main():
         run_missing(finals, arguments.data, store)
     if not read_store(store):
         parser.error(f"{store} has no runs")
-    write_report(arguments.output, store)
+    write_report(page_of(store).parent, store)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A backbone and a loss of one's own as the README shows them, and packages that bring more."""
+"""A backbone and a loss of one's own as the guide shows them, and packages that bring more."""
 
 import re
 
@@ -9,17 +9,17 @@ from recbole_dsl.models import registry
 FILES = ("hinge.py", "hinge.yaml", "tower.py", "tower.yaml")
 
 
-def readme_files():
-    """The files of the README's recipes: name -> text."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Add a loss", 1)[1]
+def guide_files():
+    """The files of the recipes in docs/guide/extending.md: name -> text."""
+    text = (ROOT / "docs/guide/extending.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(?:python|yaml)\n# (\w+\.\w+)\n(.*?)```", text, flags=re.DOTALL)
     assert tuple(name for name, _ in blocks) == FILES
     return dict(blocks)
 
 
-def write_readme_files(folder):
+def write_guide_files(folder):
     """Put them into a folder."""
-    for name, text in readme_files().items():
+    for name, text in guide_files().items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
