@@ -12,7 +12,12 @@ import documents
 import pytest
 from quick import ROOT
 
-PAGES = ["README.md", "docs/guide/getting_started.md", "docs/guide/serving.md"]
+PAGES = [
+    "README.md",
+    "docs/guide/getting_started.md",
+    "docs/guide/serving.md",
+    "docs/guide/sequential.md",
+]
 WITHOUT_OUTPUT = ["docs/guide/own_data.md", "docs/guide/coming_from_recbole.md"]
 _NUMBER = re.compile(r"-?\d+\.\d+")
 

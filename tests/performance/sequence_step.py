@@ -5,7 +5,7 @@
 The data are made: each item comes once at least, sequences are ten items long. A step is all of it:
 batch, encoder, scores, loss, gradient, optimiser. Times are taken in turn in one process; peak
 memory is that of a process of its own, which makes three steps. The table goes to
-sequence_step.md beside this file.
+docs/results/sequence_step.md.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measuring import in_turn, machine, markdown_table, ratio, write_page
+from measuring import RESULTS, in_turn, machine, markdown_table, ratio, write_page
 
 from recbole_dsl.common import memory
 from recbole_dsl.config.run_config import Config
@@ -27,8 +27,7 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.models.build import build_model
 from recbole_dsl.training.trainer import trainer_class
 
-HERE = Path(__file__).parent
-PAGE = HERE / "sequence_step.md"
+PAGE = RESULTS / "sequence_step.md"
 LONGEST, BATCH, ROUNDS = 10, 512, 5
 WAYS = {
     "RecBole's CE, all items": ("SASRec", {"train_neg_sample_args": None}),

@@ -8,7 +8,7 @@ validation, then three seeds, tested once. RecBole's own CE and BPR have six lea
 with a temperature has two learning rates and three temperatures, as a grid, with its own options at
 their defaults. Validation and test are each user's last two items (leave one out, in order of
 time), ranked among all items. A second call does what is missing. Stores are in sequences/ beside
-this file, the page is sequences.md.
+this file, the page is docs/results/sequences.md.
 """
 
 import argparse
@@ -19,10 +19,10 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from measuring import machine, write_page
+from measuring import RESULTS, machine, write_page
 
 HERE = Path(__file__).parent
-STORE, PAGE = HERE / "sequences", HERE / "sequences.md"
+STORE, PAGE = HERE / "sequences", RESULTS / "sequences.md"
 ENCODERS = ("SASRec", "GRU4Rec", "NARM")
 SEEDS, TRIALS = "2020..2022", 6
 SHARED = {
