@@ -68,9 +68,9 @@ SYMMETRIC = {"NPE", "HRM", "SINE"}
 def test_learns_what_comes_next(model, block, ring):
     encoder, _, loss = model.partition("_")
     settings = {"train_neg_sample_args": {"sample_num": 8, "block": block}, "epochs": 40}
-    settings |= {"topk": [1, 3], **OF_LOSS.get(loss, {})}
+    settings |= {"topk": [1, 3], "stopping_step": 40, **OF_LOSS.get(loss, {})}
     if encoder in SYMMETRIC:
-        settings |= {"MAX_ITEM_LIST_LENGTH": 1, "valid_metric": "Recall@3", "stopping_step": 40}
+        settings |= {"MAX_ITEM_LIST_LENGTH": 1, "valid_metric": "Recall@3"}
         settings |= {"high_order": 1} if encoder == "HRM" else {}
     config, data, recommender = _built(model, **settings)
     trainer = trainer_class(config)(config, recommender)
