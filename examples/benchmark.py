@@ -12,7 +12,7 @@ from pathlib import Path
 from recbole_dsl.__main__ import main as recbole_dsl
 
 MODELS = """
-MF_SL: {train_neg_sample_args: {sample_num: 100}, search: {tau: [0.1, 0.2]}}
+MF_SL: {train_neg_sample_args: {sample_num: 50}, search: {tau: [0.1, 0.2]}}
 MF_BPR: {search: {learning_rate: [0.001, 0.01]}}
 """
 
@@ -22,7 +22,8 @@ def main():
     return recbole_dsl(
         [
             "benchmark", "--models_file=models.yaml", "--dataset=ml-100k", "--seeds=1,2",
-            "--tune=2", "--epochs=3", "--train_batch_size=4096", "--output=saved/example",
+            "--tune=2", "--epochs=2", "--embedding_size=16", "--train_batch_size=8192",
+            "--output=saved/example",
         ]
     )  # fmt: skip
 
