@@ -6,9 +6,9 @@ ITEMS = 12
 QUICK = {
     "epochs": 12,
     "state": "ERROR",
-    "embedding_size": 8,
-    "hidden_size": 8,
-    "inner_size": 16,
+    "embedding_size": 16,
+    "hidden_size": 16,
+    "inner_size": 32,
     "train_batch_size": 64,
     "eval_batch_size": 64,
     "learning_rate": 0.02,
