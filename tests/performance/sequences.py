@@ -7,7 +7,8 @@ For each encoder one call of `recbole_dsl benchmark`: six trials for each loss, 
 validation, then three seeds, tested once. RecBole's own CE and BPR have six learning rates; a loss
 with a temperature has two learning rates and three temperatures, as a grid, with its own options at
 their defaults. Validation and test are each user's last two items (leave one out, in order of
-time), ranked among all items. A second call does what is missing. Stores are in sequences/ beside
+time), ranked among all items. Encoders are small and sequences short (SIZES, SHARED), so that this can be
+done on a CPU. A second call does what is missing. Stores are in sequences/ beside
 this file, the page is docs/results/sequences.md.
 """
 
@@ -26,7 +27,7 @@ STORE, PAGE = HERE / "sequences", RESULTS / "sequences.md"
 ENCODERS = ("SASRec", "GRU4Rec", "NARM")
 SEEDS, TRIALS = "2020..2022", 6
 SHARED = {
-    "MAX_ITEM_LIST_LENGTH": 20,
+    "MAX_ITEM_LIST_LENGTH": 10,
     "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
     "train_batch_size": 1024,
     "epochs": 60,
@@ -35,6 +36,11 @@ SHARED = {
     "metrics": ["NDCG", "Recall"],
     "valid_metric": "NDCG@10",
     "show_progress": False,
+}
+SIZES = {
+    "SASRec": {"hidden_size": 64, "inner_size": 64, "n_layers": 1},
+    "GRU4Rec": {"embedding_size": 64, "hidden_size": 64},
+    "NARM": {"embedding_size": 64, "hidden_size": 64},
 }
 SIX_RATES = [0.0003, 0.0006, 0.001, 0.002, 0.004, 0.008]
 TWO_RATES = [0.001, 0.004]
@@ -73,7 +79,7 @@ def run(encoder, jobs, report):
     with tempfile.TemporaryDirectory() as folder:
         models, shared = Path(folder) / "models.yaml", Path(folder) / "shared.yaml"
         models.write_text(yaml.safe_dump(sections(encoder), sort_keys=False))
-        shared.write_text(yaml.safe_dump(SHARED))
+        shared.write_text(yaml.safe_dump({**SHARED, **SIZES[encoder]}))
         command = [
             sys.executable, "-m", "recbole_dsl", "benchmark", f"--models_file={models}",
             f"--config_files={shared}", "--dataset=ml-100k", f"--seeds={SEEDS}",
