@@ -7,9 +7,9 @@ For each encoder one call of `recbole_dsl benchmark`: six trials for each loss, 
 validation, then three seeds, tested once. RecBole's own CE and BPR have six learning rates; a loss
 with a temperature has two learning rates and three temperatures, as a grid, with its own options at
 their defaults. Validation and test are each user's last two items (leave one out, in order of
-time), ranked among all items. Encoders are small and sequences short (SIZES, SHARED), so that this can be
-done on a CPU. A second call does what is missing. Stores are in sequences/ beside
-this file, the page is docs/results/sequences.md.
+time), ranked among all items. Encoders are small and sequences short (SIZES, SHARED), so that a CPU
+is enough. A second call does what is missing. Stores are in sequences/ beside this file, the page
+is docs/results/sequences.md.
 """
 
 import argparse
