@@ -52,7 +52,7 @@ def _inputs(loss, tables, negatives=NEGATIVES):
         tables,
         cosine=False,  # the tables are of unit length
         draw=lambda: negatives,
-        positives=UserPositives(*DATA),
+        in_batch_positive=lambda: UserPositives(*DATA).among(USERS, ITEMS),
     )
     return offered.select()
 

@@ -202,7 +202,8 @@ def test_diagnostics_have_finite_scores_of_as_many_negatives_as_items(checkerboa
     model, _ = _model("MF_DSL", checkerboard)
     users = torch.arange(1, 13)
     items = torch.stack([model.sampler.positives.of(u.view(1))[1][0] for u in users])
-    found = measure(model, users, items, rows=12, batch_size=5, seed=1)
+    columns = {"user_id": users, "item_id": items}
+    found = measure(model, columns, rows=12, batch_size=5, seed=1)
     assert found.negatives == model.n_items - 1 and found.identity_error < 1e-9
     assert all(bool(torch.isfinite(value).all()) for value in found.values.values())
     assert float(found.mass["drawn"].sum()) == 12 * found.negatives
