@@ -109,7 +109,10 @@ def sections(study):
         "", "## Where each loss stands", "", f"![i.i.d. against shifted NDCG]({front})",
         "", "## Sensitivity", "", f"![validation by tau, beta, gamma]({sensitivity})",
         "", "## Every loss", "", *losses_table(study),
-        "", "## Seconds of an epoch, and over SL's", "", *seconds_table(study),
+        "", "## Seconds of an epoch, and over SL's", "",
+        "Wall clock, while other work ran beside it at times: no comparison of speed, which is in",
+        "[A training step](step.md).", "",
+        *seconds_table(study),
         "", "## Budgets", "", *budget_table(study),
         "", "## Not run yet", "", *not_run(study),
     ]  # fmt: skip
