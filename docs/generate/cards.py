@@ -130,69 +130,59 @@ def _directives(names: list[str]) -> Iterator[str]:
         yield f"::: {name}\n    options:\n      heading_level: 3\n      members: []\n"
 
 
-def loss_card(name: str) -> str:
-    """The page of a loss."""
-    cls = LOSSES[name]
-    module = sys.modules[cls.__module__]
-    path = properties_dir() / "loss" / f"{name}.yaml"
-    scores = " or ".join(_SCORES[score] for score in cls.scores)
+def _card(
+    name: str, cls: Any, kind: str, facts: list[list[str]], model: str, cost: str, shown: list[str]
+) -> str:
+    """The page of a loss or a backbone.
+
+    Args:
+        kind: "loss" or "backbone".
+        facts: rows of its first table, after its source.
+        model: one that has it. cost: of a step. shown: what stands under its equation.
+    """
+    what, settings = summary(sys.modules[cls.__module__]), f"properties/{kind}/{name}.yaml"
+    path = properties_dir() / kind / f"{name}.yaml"
     parts = [
         f"# {name}",
-        f"{summary(module)[0].upper()}{summary(module)[1:]}",
-        table(
-            ["", ""],
-            [
-                ["source", cls.paper],
-                ["class", f"`recbole_dsl.losses.{cls.__name__}`"],
-                ["models", ", ".join(f"`{backbone}_{name}`" for backbone in BACKBONES)],
-                ["asks the model for", ", ".join(f"`{part}`" for part in cls.inputs)],
-                ["scores", scores],
-                ["settings", f"`properties/loss/{name}.yaml`"],
-            ],
-        ),
-        f"```bash\nrecbole_dsl run --model=MF_{name}\n```",
+        f"{what[0].upper()}{what[1:]}",
+        table(["", ""], [["source", cls.paper], *facts, ["settings", f"`{settings}`"]]),
+        f"```bash\nrecbole_dsl run --model={model}\n```",
         "## Settings",
         options(path),
         "## Search range",
         search_range(path),
         "## Cost",
-        _cost_of_loss(name),
+        cost,
         "## Equation and source",
-        *_directives([*_members(module), f"{cls.__module__}.{cls.__name__}"]),
+        *_directives(shown),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def loss_card(name: str) -> str:
+    """The page of a loss."""
+    cls = LOSSES[name]
+    facts = [
+        ["class", f"`recbole_dsl.losses.{cls.__name__}`"],
+        ["models", ", ".join(f"`{backbone}_{name}`" for backbone in BACKBONES)],
+        ["asks the model for", ", ".join(f"`{part}`" for part in cls.inputs)],
+        ["scores", " or ".join(_SCORES[score] for score in cls.scores)],
+    ]
+    shown = [*_members(sys.modules[cls.__module__]), f"{cls.__module__}.{cls.__name__}"]
+    return _card(name, cls, "loss", facts, f"MF_{name}", _cost_of_loss(name), shown)
 
 
 def backbone_card(name: str) -> str:
     """The page of a backbone."""
     cls: Any = BACKBONES[name]
-    module = sys.modules[cls.__module__]
-    path = properties_dir() / "backbone" / f"{name}.yaml"
-    parts = [
-        f"# {name}",
-        f"{summary(module)[0].upper()}{summary(module)[1:]}",
-        table(
-            ["", ""],
-            [
-                ["source", cls.paper],
-                ["class", f"`recbole_dsl.backbones.{cls.__name__}`"],
-                ["models", ", ".join(f"`{name}_{loss}`" for loss in LOSSES)],
-                ["term of its own", "yes" if hasattr(cls, "auxiliary_loss") else "none"],
-                ["`learner: sparse_adam`", "yes" if getattr(cls, "row_wise", False) else "no"],
-                ["settings", f"`properties/backbone/{name}.yaml`"],
-            ],
-        ),
-        f"```bash\nrecbole_dsl run --model={name}_SL\n```",
-        "## Settings",
-        options(path),
-        "## Search range",
-        search_range(path),
-        "## Cost",
-        _cost_of_backbone(name),
-        "## Equation and source",
-        *_directives([f"{cls.__module__}.{cls.__name__}"]),
+    facts = [
+        ["class", f"`recbole_dsl.backbones.{cls.__name__}`"],
+        ["models", ", ".join(f"`{name}_{loss}`" for loss in LOSSES)],
+        ["term of its own", "yes" if hasattr(cls, "auxiliary_loss") else "none"],
+        ["`learner: sparse_adam`", "yes" if getattr(cls, "row_wise", False) else "no"],
     ]
-    return "\n\n".join(parts) + "\n"
+    shown = [f"{cls.__module__}.{cls.__name__}"]
+    return _card(name, cls, "backbone", facts, f"{name}_SL", _cost_of_backbone(name), shown)
 
 
 def file_name(name: str) -> str:

@@ -1,6 +1,5 @@
 """The RecBole model of every ``<Backbone>_<Loss>``: a backbone, a loss and a negative sampler."""
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from recbole_dsl.common.tensors import in_float32
 from recbole_dsl.losses import TrainingRows
 from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.adapters.backbones import RecBoleGraph
-from recbole_dsl.models.batch_inputs import BatchInputs
 from recbole_dsl.models.registry import backbone_class, is_backbone
 from recbole_dsl.models.settings import (
     build_from_settings,
@@ -92,25 +90,10 @@ class PairRecommender(TrainedByLoss, GeneralRecommender):
             user, item = normalize(user, dim=1), normalize(item, dim=1)
         return user, item
 
-    def batch_inputs(
-        self,
-        interaction: Any,
-        tables: Tables,
-        names: Collection[str],
-        *,
-        leave_out: bool = False,
-    ) -> BatchInputs:
-        users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]
-        return BatchInputs(
-            names,
-            users,
-            items,
-            tables,
-            cosine=self.score == "cosine",
-            draw=lambda: self.draw_negatives(users, leave_out=leave_out),
-            in_batch_positive=lambda: self.sampler.positives.among(users, items),
-            sparse=self.sparse and self.training,
-        )
+    def negative_keys(self, interaction: Any) -> torch.Tensor:
+        """The row's user: none of the user's training positives is drawn."""
+        users: torch.Tensor = interaction[self.USER_ID]
+        return users
 
     def own_terms(self, loss: torch.Tensor, interaction: Any, tables: Tables) -> torch.Tensor:
         """The loss with regularisation and the backbone's own term."""
@@ -143,7 +126,8 @@ class PairRecommender(TrainedByLoss, GeneralRecommender):
         if self._cache is None:
             with torch.no_grad():
                 self._cache = self.embed()
-        return self._cache
+        tables: Tables = self._cache
+        return tables
 
     def predict(self, interaction: Any) -> torch.Tensor:
         """Scores of (user, item) pairs, (B,)."""

@@ -94,7 +94,7 @@ def resolve_model(target: str) -> Model:
     """
     target = str(target)
     backbone, _, loss = target.partition("_")
-    is_backbone = registry.is_backbone(backbone) or fitting.fits(backbone)
+    is_backbone = _is_backbone(backbone)
     if ":" in target and not (loss and is_backbone):
         return _own_class(target)
     if loss and is_backbone and (":" in loss or registry.is_loss(loss)):
@@ -120,11 +120,14 @@ def imported_for(target: str) -> str | None:
     if ":" in target:
         return f"a class of its own, {target}"
     backbone, _, loss = target.partition("_")
-    is_backbone = registry.is_backbone(backbone) or fitting.fits(backbone)
-    if not (is_backbone and registry.is_loss(loss)):
+    if not (_is_backbone(backbone) and registry.is_loss(loss)):
         return None
     place = registry.not_imported(backbone, loss)
     return None if place is None else f"{target}, which is in {place}"
+
+
+def _is_backbone(name: str) -> bool:
+    return registry.is_backbone(name) or fitting.fits(name)
 
 
 def _backbone_part(name: str) -> Part:

@@ -1,6 +1,5 @@
 """The RecBole model of every ``<SequentialModel>_<Loss>``: RecBole's encoder, and a loss."""
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -10,8 +9,6 @@ from torch.nn.functional import normalize
 
 from recbole_dsl.losses import TrainingRows
 from recbole_dsl.models.adapters.backbones import SequenceEncoder
-from recbole_dsl.models.batch_inputs import BatchInputs
-from recbole_dsl.models.epoch_view import EpochView
 from recbole_dsl.models.settings import options_of
 from recbole_dsl.models.trained_by_loss import NeverDrawn, Tables, TrainedByLoss
 
@@ -29,6 +26,7 @@ class SequenceRecommender(TrainedByLoss, SequentialRecommender):
     """
 
     input_type = InputType.PAIRWISE  # RecBole requires one; negatives are drawn here, not by it
+    by_row = True
     ITEM_SEQ: str
     ITEM_SEQ_LEN: str
 
@@ -70,44 +68,31 @@ class SequenceRecommender(TrainedByLoss, SequentialRecommender):
         """The columns of a batch: users, next items, sequences and their lengths."""
         return self.USER_ID, self.ITEM_ID, self.ITEM_SEQ, self.ITEM_SEQ_LEN
 
-    def batch_inputs(
-        self,
-        interaction: Any,
-        tables: Tables,
-        names: Collection[str],
-        *,
-        leave_out: bool = False,
-    ) -> BatchInputs:
-        users, items = interaction[self.USER_ID], interaction[self.ITEM_ID]
-        keys = users if self._by_user else items
-        return BatchInputs(
-            names,
-            users,
-            items,
-            tables,
-            cosine=self.score == "cosine",
-            draw=lambda: self.draw_negatives(keys, leave_out=leave_out),
-            in_batch_positive=lambda: self.sampler.positives.among(keys, items),
-            by_row=True,
-        )
+    def negative_keys(self, interaction: Any) -> torch.Tensor:
+        """The row's next item, or its user where the user's history is excluded."""
+        keys: torch.Tensor = interaction[self.USER_ID if self._by_user else self.ITEM_ID]
+        return keys
 
     def own_terms(self, loss: torch.Tensor, interaction: Any, tables: Tables) -> torch.Tensor:
         """The loss with what the model's own training adds by ``reg_weight``."""
         return loss + self.encoder.penalty(interaction, tables[0])
 
-    def epoch_view(self, train_data: Any) -> "SequenceView":
-        return SequenceView(self, train_data)
+    def embed(self, score: str | None = None) -> Tables:
+        """(U, D), each user's vector, that of the last training row, 0 where there is none, and
+        (I, D); as they are scored.
 
-    def last_sequences(self) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:
-        """Each user's last training row: users (N,), ascending, and batches of their columns."""
-        users = self._rows[self.USER_ID]
-        place = torch.arange(len(users))
-        last = torch.full((self.n_users,), -1).scatter_reduce_(0, users, place, "amax")
-        found = last.ge(0).nonzero().squeeze(1)
-        return found, [
-            {name: self._rows[name][index].to(self.device) for name in self.columns}
-            for index in last[found].split(_ROWS)
-        ]
+        Args:
+            score: "cosine" or "dot" in place of ``test_score``.
+        """
+        items, of_rows = self.item_table(score), self._rows[self.USER_ID]
+        last = torch.full((self.n_users,), -1)
+        last.scatter_reduce_(0, of_rows, torch.arange(len(of_rows)), "amax")
+        known = last.ge(0).nonzero().squeeze(1)
+        users = items.new_zeros(self.n_users, items.shape[1])
+        for index in known.split(_ROWS):
+            batch = {name: self._rows[name][last[index]].to(self.device) for name in self.columns}
+            users[index.to(users.device)] = self.vectors(batch, score)
+        return users, items
 
     def vectors(self, batch: Any, score: str | None = None) -> torch.Tensor:
         """(B, D), vectors of sequences as they are scored; unit length where scores are cosines.
@@ -123,30 +108,20 @@ class SequenceRecommender(TrainedByLoss, SequentialRecommender):
         found = self.encoder.items()
         return normalize(found, dim=1) if (score or self.test_score) == "cosine" else found
 
+    def _items(self) -> torch.Tensor:
+        """The item table, in evaluation made once for all steps."""
+        if self.training:
+            return self.item_table()
+        if self._cache is None:
+            with torch.no_grad():
+                self._cache = self.item_table()
+        items: torch.Tensor = self._cache
+        return items
+
     def predict(self, interaction: Any) -> torch.Tensor:
         """Scores of (sequence, item) rows, (B,)."""
-        items = self.item_table()[interaction[self.ITEM_ID]]
-        return (self.vectors(interaction) * items).sum(dim=1)
+        return (self.vectors(interaction) * self._items()[interaction[self.ITEM_ID]]).sum(dim=1)
 
     def full_sort_predict(self, interaction: Any) -> torch.Tensor:
         """Scores of all items for each sequence, flat, (B * I,), as RecBole expects."""
-        return (self.vectors(interaction) @ self.item_table().T).view(-1)
-
-
-class SequenceView(EpochView):
-    """As :class:`recbole_dsl.models.epoch_view.EpochView`; a user's vector is that of the user's
-    last training row, and 0 where there is none."""
-
-    _model: SequenceRecommender
-
-    @torch.no_grad()
-    def tables(self) -> Tables:
-        model, training = self._model, self._model.training
-        model.eval()
-        items = model.item_table(model.score)
-        users = items.new_zeros(model.n_users, items.shape[1])
-        found, batches = model.last_sequences()
-        vectors = [model.vectors(batch, model.score) for batch in batches]
-        users[found.to(users.device)] = torch.cat(vectors)
-        model.train(training)
-        return users, items
+        return (self.vectors(interaction) @ self._items().T).view(-1)

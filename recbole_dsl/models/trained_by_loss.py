@@ -43,14 +43,17 @@ class NeverDrawn(NamedTuple):
 class TrainedByLoss(torch.nn.Module):
     """A RecBole model that is trained with a loss of this package.
 
-    A subclass has ``batch_tables``, ``batch_inputs``, ``own_terms`` and ``columns``, the names of
-    the columns of a batch that it reads. Settings read: ``loss`` and its keyword-only arguments,
-    ``score`` (cosine or dot), ``test_score``, ``train_neg_sample_args``, ``train_noise``, ``seed``.
+    A subclass has ``embed``, ``batch_tables``, ``negative_keys``, ``own_terms`` and ``columns``,
+    the names of the columns of a batch that it reads. Settings read: ``loss`` and its keyword-only
+    arguments, ``score`` (cosine or dot), ``test_score``, ``train_neg_sample_args``,
+    ``train_noise``, ``seed``.
 
     The same score serves the loss, ``predict`` and ``full_sort_predict``, unless ``test_score``
     names another one for the latter two.
     """
 
+    # Whether the first of a batch's tables has a vector for each row, else for each user.
+    by_row = False
     # RecBole's constructors set these
     device: Any
     n_users: int
@@ -66,7 +69,7 @@ class TrainedByLoss(torch.nn.Module):
         negatives = require(config, "train_neg_sample_args")
         self.n_negatives, self.block = negatives["sample_num"], negatives["block"]
         self.takes_all = self.n_negatives == ALL
-        self._cache: Tables | None = None
+        self._cache: Any = None  # what evaluation needs again in each step
 
     def _build_loss(self, config: Any) -> None:
         self.loss: Any = build_from_settings(loss_class(config["loss"]), config)
@@ -108,6 +111,10 @@ class TrainedByLoss(torch.nn.Module):
         """The tables that all batches share while the weights stay; None where each has its own."""
         return None
 
+    def negative_keys(self, interaction: Any) -> torch.Tensor:
+        """(B,) int64, the key of each row by which the sampler knows what it never draws."""
+        raise NotImplementedError
+
     def batch_inputs(
         self,
         interaction: Any,
@@ -123,7 +130,18 @@ class TrainedByLoss(torch.nn.Module):
             leave_out: with ``sample_num: all``, whether positives are left out of the negatives, as
                 scores of -inf; else other negatives stand in their place.
         """
-        raise NotImplementedError
+        items, keys = interaction[self.ITEM_ID], self.negative_keys(interaction)
+        return BatchInputs(
+            names,
+            interaction[self.USER_ID],
+            items,
+            tables,
+            cosine=self.score == "cosine",
+            draw=lambda: self.draw_negatives(keys, leave_out=leave_out),
+            in_batch_positive=lambda: self.sampler.positives.among(keys, items),
+            sparse=self.sparse and self.training,
+            by_row=self.by_row,
+        )
 
     def own_terms(self, loss: torch.Tensor, interaction: Any, tables: Tables) -> torch.Tensor:
         """The loss of a batch with the model's own terms added, such as regularisation."""

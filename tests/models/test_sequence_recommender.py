@@ -131,6 +131,33 @@ def test_scores_are_those_of_recboles_model(model, ring):
     )
 
 
+def test_evaluation_makes_the_item_table_once_and_anew_after_training(ring):
+    _, data, ours = _built("GRU4Rec_SL")
+    batch = _batch(data)
+    with torch.no_grad():
+        before = ours.eval().full_sort_predict(batch)
+        table = ours._items()
+        assert ours._items() is table
+        ours.train()
+        ours.encoder.model.item_embedding.weight.neg_()
+        after = ours.eval().full_sort_predict(batch)
+    assert not torch.allclose(before, after)
+    expected = ours.vectors(batch) @ ours.item_table().T
+    torch.testing.assert_close(after, expected.detach().view(-1))
+
+
+def test_a_users_vector_is_that_of_the_last_training_row(ring):
+    _, data, ours = _built("GRU4Rec_SL")
+    users, items = ours.epoch_view(data.train).tables()
+    rows = data.train._dataset.inter_feat
+    user = int(rows["user_id"][0])
+    last = rows[(rows["user_id"] == user).nonzero().squeeze(1)[-1:]]
+    with torch.no_grad():
+        expected = ours.eval().vectors(last)[0]
+    torch.testing.assert_close(users[user], expected)
+    assert users[0].abs().sum() == 0 and len(items) == ours.n_items
+
+
 @pytest.mark.parametrize("model", ["Caser", "NextItNet", "GCSAN", "HGN", "FOSSIL"])
 def test_the_models_own_penalty_is_added(model, ring):
     weight = [0.3, 0.2] if model == "HGN" else 0.3

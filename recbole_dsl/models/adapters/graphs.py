@@ -65,9 +65,9 @@ def _of_dgcf(model: Any) -> Tables:
 
 
 def _cluster(model: Any, config: Any, epoch: int) -> None:
-    """NCL's E-step, as RecBole's NCLTrainer takes it."""
+    """NCL's E-step, as RecBole's NCLTrainer takes it; at once for a run that goes on."""
     model.epoch_of_training, model.warm_up_step = epoch, config["warm_up_step"]
-    if epoch % config["m_step"] == 0:
+    if epoch % config["m_step"] == 0 or model.user_2cluster is None:
         model.e_step()
 
 

@@ -1,5 +1,7 @@
 """RecBole's general models as backbones of a loss of this package."""
 
+import os
+
 import pytest
 import torch
 
@@ -27,6 +29,12 @@ SMALL = {
 OF_MODEL = {"NCL": {"num_clusters": 4, "warm_up_step": 1, "ssl_reg": 0.01, "proto_reg": 0.01}}
 
 
+def _needs_faiss():
+    """Skips where Faiss lacks, unless CI says that it must be there."""
+    if not os.environ.get("RECBOLE_DSL_NEEDS_FAISS"):
+        pytest.importorskip("faiss")
+
+
 def _built(model, **changes):
     settings = {**SMALL, **OF_MODEL.get(model.partition("_")[0], {}), **changes}
     config = Config(model, "board", config_dict=settings)
@@ -39,7 +47,7 @@ def _built(model, **changes):
 @pytest.mark.parametrize("name", NAMES)
 def test_trains(name, loss, checkerboard):
     if name == "NCL":
-        pytest.importorskip("faiss")
+        _needs_faiss()
     config, data, model = _built(f"{name}_{loss}")
     assert isinstance(model.backbone, RecBoleGraph)
     trainer = trainer_class(config)(config, model)
@@ -84,7 +92,7 @@ def test_the_contrast_of_sgl_is_recboles_as_a_mean(checkerboard):
 
 
 def test_the_contrast_of_ncl_is_recboles(checkerboard):
-    pytest.importorskip("faiss")
+    _needs_faiss()
     ours, batch = _own_loss("NCL")
     model = ours.backbone.model
     for epoch, terms in ((0, 1), (1, 2)):  # warm_up_step: 1
@@ -93,6 +101,14 @@ def test_the_contrast_of_ncl_is_recboles(checkerboard):
         expected = sum(model.calculate_loss(batch)[1 : 1 + terms])
         torch.testing.assert_close(found, expected)
         assert float(found.detach()) > 0
+
+
+def test_ncl_that_goes_on_between_two_clusterings_has_clusters(checkerboard):
+    _needs_faiss()
+    ours, batch = _own_loss("NCL", m_step=5)
+    ours.backbone.begin_epoch(3)
+    found = ours.own_terms(torch.zeros(()), batch, ours.batch_tables(batch))
+    assert float(found.detach()) > 0
 
 
 def test_the_independence_of_dgcfs_factors_is_recboles(checkerboard, monkeypatch):
