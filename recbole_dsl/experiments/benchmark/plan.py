@@ -21,6 +21,7 @@ from recbole_dsl.data.splitting.options import DEFAULT_SEED
 from recbole_dsl.evaluation.settings import why_no_user_metrics
 from recbole_dsl.experiments import data_check, result
 from recbole_dsl.experiments.benchmark.entries import Entry
+from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.plugins import OURS
 from recbole_dsl.models.registry import class_of
 
@@ -228,9 +229,10 @@ def _key(entry: Entry, dataset: str, seed: int, config: Config, files: Mapping[s
 
 def code_of(config: Config) -> dict[str, Any]:
     """Digests of the files that have the classes of the user's own, or of other packages, as an
-    entry for :func:`digest`; {} where there are none."""
+    entry for :func:`digest`; {} where there are none. RecBole's is known by its version."""
     spec = config.spec
-    classes: list[type] = [class_of(part) for part in spec.parts if part.origin != OURS]
+    own = [part for part in spec.parts if part.origin not in (OURS, fitting.ORIGIN)]
+    classes: list[type] = [class_of(part) for part in own]
     if spec.source == "own":
         classes.append(spec.model_class)
     found = {cls.__qualname__: cache.file_digest(inspect.getfile(cls)) for cls in classes}

@@ -98,6 +98,12 @@ def test_a_key_changes_with_all_that_decides_a_result_and_with_nothing_else(tiny
     assert len({first, *changed}) == 6
 
 
+def test_a_model_of_recboles_with_a_loss_has_a_key(tiny):
+    for model in ("recbole.LightGCN_SL", "NCL_SL"):
+        keys = [_keys(plan.make(_entries(model), ["tiny"], [seed], shared={})) for seed in (0, 1)]
+        assert len({*keys[0], *keys[1]}) == 2
+
+
 @pytest.mark.parametrize(
     ("models", "shared", "message"),
     [

@@ -12,6 +12,7 @@ import pytest
 from browsing import opened
 from in_process import Popen, workers_in_this_process
 from quick import ROOT
+from sequences import write_sequences
 
 from recbole_dsl.cli import benchmark
 from recbole_dsl.experiments import single_run
@@ -229,3 +230,27 @@ def test_a_split_for_each_seed_is_refused_since_some_would_be_tuned_on_their_tes
     assert benchmark.main([*ASKED, "--split_seed=None"]) == 2
     assert "--tune needs one split for all seeds" in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+SEQUENTIAL = """\
+GRU4Rec_SL: {search: {tau: [0.1, 0.3]}, train_neg_sample_args: {sample_num: 6}}
+GRU4Rec: {loss_type: CE, train_neg_sample_args: null, search: {learning_rate: [0.001, 0.01]}}
+"""
+
+
+@pytest.mark.slow
+def test_a_sequential_model_of_recboles_is_tuned_with_a_loss_and_with_its_own(
+    own_folder, monkeypatch, runs, capsys
+):
+    write_sequences(own_folder)
+    (own_folder / "models.yaml").write_text(SEQUENTIAL)
+    workers_in_this_process(monkeypatch)
+    columns = '--load_col={"inter": ["user_id", "item_id", "timestamp"]}'
+    asked = [word for word in SHORT if not word.startswith("--dataset")]
+    sizes = ["--embedding_size=8", "--hidden_size=8", "--tune_sampler=grid"]
+    assert benchmark.main([*asked, "--dataset=ring", columns, *sizes]) == 0
+    assert {label: found["trials"]["complete"] for label, found in _budgets().items()} == {
+        "GRU4Rec_SL": 2, "GRU4Rec": 2,
+    }  # fmt: skip
+    assert [record["status"] for record in _records()] == ["ok", "ok"]
+    assert "GRU4Rec_SL" in capsys.readouterr().out
