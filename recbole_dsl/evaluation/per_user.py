@@ -50,10 +50,12 @@ def users_of(loader: Any) -> npt.NDArray[np.str_]:
     evaluated.
 
     Args:
-        loader: a :class:`recbole_dsl.data.loaders.full_sort.BatchedFullSortLoader`.
+        loader: a :class:`recbole_dsl.data.loaders.full_sort.BatchedFullSortLoader`; of a sequential
+            model one with a row for each user.
     """
-    dataset = loader._dataset
-    return np.asarray(dataset.id2token(dataset.uid_field, loader.held_out.users.numpy()), str)
+    dataset, held_out = loader._dataset, loader.held_out
+    users = dataset.inter_feat[dataset.uid_field] if held_out is None else held_out.users
+    return np.asarray(dataset.id2token(dataset.uid_field, users.numpy()), str)
 
 
 def write(path: str | os.PathLike[str], tests: Mapping[str, Mapping[str, Column]]) -> None:

@@ -106,12 +106,19 @@ def check_user_metrics(config: Any) -> None:
 def why_no_user_metrics(config: Any) -> str | None:
     """Why values by user cannot be had with these settings, or None.
 
-    Only RecBole's full ranking has a row for each user: sequential models are evaluated by row, and
-    sampled candidates come in RecBole's own order.
+    Only RecBole's full ranking has a row for each user: sampled candidates come in RecBole's own
+    order. Sequential models are tested by row of the data, which is one of each user where the last
+    one is left out (``LS``).
     """
     mode = config["eval_args"]["mode"]["test"]
     if mode != "full":
         return f"needs full ranking, mode: full in eval_args, got {mode!r}"
     if config["MODEL_TYPE"].name == "SEQUENTIAL":
-        return f"{config['model']} is a sequential model, tested by row and not by user"
+        split = config["eval_args"]["split"]
+        if config["benchmark_filename"] or "LS" not in split:
+            found = "benchmark_filename" if config["benchmark_filename"] else f"split {split}"
+            return (
+                f"{config['model']} is a sequential model, tested by row, and {found} can give a "
+                "user several; split: {LS: valid_and_test} gives one"
+            )
     return None

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 from quick import QUICK
+from sequences import ITEMS, write_sequences
+from sequences import QUICK as QUICK_SEQUENCES
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.evaluation import per_user
@@ -50,6 +52,29 @@ def test_each_value_belongs_to_the_user_named_beside_it(checkerboard, own_folder
     run("EASE", checkerboard, config_dict=settings, saved=False)
     found = per_user.read("out/x.users.npz")["test"]
     assert len(found["users"]) == 20 and set(found["users"][found["ndcg@1"] == 0]) == {missed}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["GRU4Rec_SL", "GRU4Rec"])
+def test_a_sequential_model_has_values_of_each_users_last_row(model, own_folder):
+    """One user of the ring ends with another item than the next one, which the model misses."""
+    home = own_folder / "dataset" / write_sequences(own_folder)
+    path, missed = home / "ring.inter", "u7"
+    head, *rows = path.read_text().splitlines()
+    of_user = [at for at, row in enumerate(rows) if row.startswith(f"{missed}\t")]
+    user, item, time = rows[of_user[-1]].split("\t")
+    rows[of_user[-1]] = f"{user}\ti{(int(item[1:]) + 5) % ITEMS}\t{time}"
+    path.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    own = {"loss_type": "CE", "train_neg_sample_args": None} if model == "GRU4Rec" else {}
+    settings = {
+        **QUICK_SEQUENCES, **own, "epochs": 40, "user_metrics": True, "result_file": "out/x.json",
+        "strict_config": False,
+    }  # fmt: skip
+    result = run(model, "ring", config_dict=settings, saved=False)
+    found = per_user.read("out/x.users.npz")["test"]
+    assert len(set(found["users"])) == len(found["users"]) == 60
+    assert set(found["users"][found["recall@1"] == 0]) == {missed}
+    assert found["recall@1"].mean() == pytest.approx(result["test"]["recall@1"], abs=1e-4)
 
 
 @pytest.mark.slow

@@ -64,10 +64,11 @@ def test_masking_of_the_training_items_alone_needs_a_ranking_of_all_items(
 
 def test_values_by_user_need_an_evaluation_by_user():
     assert settings.why_no_user_metrics(Config("BPR", "ml-100k")) is None
-    sequential = Config("GRU4Rec", "ml-100k", config_dict={"train_neg_sample_args": None})
-    assert "GRU4Rec is a sequential model" in settings.why_no_user_metrics(sequential)
-    with pytest.raises(UsageError, match="user_metrics: GRU4Rec is a .*; leave it out"):
-        Config(
-            "GRU4Rec", "ml-100k",
-            config_dict={"train_neg_sample_args": None, "user_metrics": True},
-        )  # fmt: skip
+    given = {"train_neg_sample_args": None, "user_metrics": True}
+    Config("GRU4Rec", "ml-100k", config_dict=given)  # by default each user's last row is tested
+    given["eval_args"] = {"split": {"RS": [0.8, 0.1, 0.1]}}
+    with pytest.raises(UsageError, match="user_metrics: GRU4Rec is a .* several; .*; leave it out"):
+        Config("GRU4Rec", "ml-100k", config_dict=given)
+    sampled = {"eval_args": {"mode": {"valid": "full", "test": "uni100"}}, "user_metrics": True}
+    with pytest.raises(UsageError, match="user_metrics: needs full ranking"):
+        Config("BPR", "ml-100k", config_dict=sampled)
