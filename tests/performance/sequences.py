@@ -6,10 +6,10 @@
 For each encoder one call of `recbole_dsl benchmark`: six trials for each loss, chosen on
 validation, then three seeds, tested once. RecBole's own CE and BPR have six learning rates; a loss
 with a temperature has two learning rates and three temperatures, as a grid, with its own options at
-their defaults. Validation and test are each user's last two items (leave one out, in order of
-time), ranked among all items. Encoders are small and sequences short (SIZES, SHARED), so that a CPU
-is enough. A second call does what is missing. Stores are in sequences/ beside this file, the page
-is docs/results/sequences.md.
+their defaults (BSL: the positives' temperature, with the negatives' at 0.1). Validation and test
+are each user's last two items (leave one out, in order of time), ranked among all items. Encoders
+are small and sequences short (SIZES, SHARED), so that a CPU is enough. A second call does what is
+missing. Stores are in sequences/ beside this file, the page is docs/results/sequences.md.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def sections(encoder):
             "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1},
         },
         f"{encoder}_SL": of_loss("SL", grid("tau", [0.07, 0.1, 0.2]), **SOFTMAX),
-        f"{encoder}_BSL": of_loss("BSL", grid("tau_neg", [0.07, 0.1, 0.2]), **SOFTMAX),
+        f"{encoder}_BSL": of_loss("BSL", grid("tau_pos", [0.07, 0.1, 0.2]), tau_neg=0.1, **SOFTMAX),
         f"{encoder}_gBCE": of_loss("gBCE", grid("calibration", [0.5, 0.75, 0.9])),
         f"{encoder}_SCE": of_loss("SCE", grid("tau", [0.1, 0.2, 0.3])),
         f"{encoder}_Talos": of_loss("Talos", grid("tau", [0.05, 0.07, 0.1]), **SOFTMAX),
