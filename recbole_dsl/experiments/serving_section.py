@@ -70,7 +70,7 @@ def _of_sequences(model: Any, data: SplitData, meta: dict[str, Any]) -> section.
     with evaluating(model):
         batches = torch.arange(len(users)).split(_ROWS)
         of_users = torch.cat([model.vectors(rows[index].to(model.device)) for index in batches])
-        of_items = model.item_table()[1:]
+        of_items = model.item_table().detach()[1:]  # inner products have the Parameter itself
     size, pairs = (len(users), train.item_num - 1), {}
     for name, loader in data.loaders.items():
         found = _rows(loader)
@@ -112,7 +112,7 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 def _vectors(model: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The vectors of all users and items as they score, without the padding ids 0."""
     with evaluating(model):
-        users, items = (table[1:].cpu().numpy() for table in model.embed())
+        users, items = (table.detach()[1:].cpu().numpy() for table in model.embed())
     return users, items
 
 

@@ -113,8 +113,8 @@ class SequenceRecommender(TrainedByLoss, SequentialRecommender):
         if self.training:
             return self.item_table()
         if self._cache is None:
-            with torch.no_grad():
-                self._cache = self.item_table()
+            with torch.no_grad():  # detached: an assigned Parameter would be one of this module's
+                self._cache = self.item_table().detach()
         items: torch.Tensor = self._cache
         return items
 

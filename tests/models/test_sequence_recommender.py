@@ -131,13 +131,14 @@ def test_scores_are_those_of_recboles_model(model, ring):
     )
 
 
-def test_evaluation_makes_the_item_table_once_and_anew_after_training(ring):
-    _, data, ours = _built("GRU4Rec_SL")
-    batch = _batch(data)
+@pytest.mark.parametrize("model", ["GRU4Rec_SL", "GRU4Rec_gBCE"])  # a cosine, an inner product
+def test_evaluation_makes_the_item_table_once_and_anew_after_training(model, ring):
+    _, data, ours = _built(model)
+    batch, names = _batch(data), list(ours.state_dict())
     with torch.no_grad():
         before = ours.eval().full_sort_predict(batch)
         table = ours._items()
-        assert ours._items() is table
+        assert ours._items() is table and list(ours.state_dict()) == names
         ours.train()
         ours.encoder.model.item_embedding.weight.neg_()
         after = ours.eval().full_sort_predict(batch)
@@ -247,10 +248,12 @@ def test_a_setting_that_both_have_gets_the_models_name(ring):
 
 
 @pytest.mark.slow
-def test_a_run_trains_tests_and_is_loaded_again(ring):
-    settings = _settings("GRU4Rec_DSL", epochs=3)
-    settings["group_metrics"] = {"item_popularity": 2, "user_activity": 2}
-    result = recbole_dsl.run("GRU4Rec_DSL", "ring", config_dict=settings)
+@pytest.mark.parametrize("model", ["GRU4Rec_DSL", "GRU4Rec_gBCE"])
+def test_a_run_trains_tests_and_is_loaded_again(model, ring):
+    settings = _settings(model, epochs=3)
+    settings |= {"group_metrics": {"item_popularity": 2, "user_activity": 2}}
+    settings["diagnostics"] = model == "GRU4Rec_DSL"
+    result = recbole_dsl.run(model, "ring", config_dict=settings)
     assert result["epochs"] and result["test"]["recall@1"] >= 0
     assert result["groups"]
     loaded = recbole_dsl.load(result["checkpoint"])
@@ -258,7 +261,7 @@ def test_a_run_trains_tests_and_is_loaded_again(ring):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["GRU4Rec_DSL", "Caser_SL"])
+@pytest.mark.parametrize("model", ["GRU4Rec_DSL", "GRU4Rec_BPR", "Caser_SL"])
 def test_a_trained_model_recommends_what_comes_next(model, ring):
     result = recbole_dsl.run(model, "ring", config_dict=_settings(model, epochs=40))
     served = recbole_dsl.load_recommender(result["checkpoint"])
