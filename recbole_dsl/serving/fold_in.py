@@ -16,9 +16,9 @@ Neither is what training would give. For 200 users of ml-100k who were kept out 
     mean             0.2785 (0.2397)  0.2804 (0.2393)  0.2336 (0.1971)
     popularity       0.1450 (0.1208)
 
-The same for 1,000 users of amazon2014-electronic (13,455 users, 8,360 items) and MF_SL, with
-negatives for 1,024 rows (``fold_in.py MF_SL --data=FOLDER/amazon2014-electronic --users=1000
---block=1024``)::
+The same for 1,000 users of amazon2014-electronic (13,455 users, 8,360 items) and MF_SL, where
+1,024 rows share their negatives (``fold_in.py MF_SL --data=FOLDER/amazon2014-electronic
+--users=1000 --block=1024``)::
 
     trained on       0.0368 (0.0581)
     softmax          0.0362 (0.0578)

@@ -251,7 +251,7 @@ def test_a_setting_that_both_have_gets_the_models_name(ring):
 @pytest.mark.parametrize("model", ["GRU4Rec_DSL", "GRU4Rec_gBCE"])
 def test_a_run_trains_tests_and_is_loaded_again(model, ring):
     settings = _settings(model, epochs=3)
-    settings |= {"group_metrics": {"item_popularity": 2, "user_activity": 2}}
+    settings["group_metrics"] = {"item_popularity": 2, "user_activity": 2}
     settings["diagnostics"] = model == "GRU4Rec_DSL"
     result = recbole_dsl.run(model, "ring", config_dict=settings)
     assert result["epochs"] and result["test"]["recall@1"] >= 0
