@@ -13,9 +13,10 @@ needed (splits by popularity, the rows of the trials) is written beside them.
 
 A trial stops when neither validation set has gained for five epochs. Parts: (a) MF on shifted sets,
 (b) MF on i.i.d. sets, (c) graph backbones around MF's choice, (d) PSL and SL@K, (e) forms of DSL,
-on validation alone, (f) one of these forms, tested. The most important runs come first. Each
-finished run is a line of dsl_study.jsonl; a second call does what is missing, and --minutes=0
-writes the page alone. NDCG@20 of each user of a final run is in dsl_study_users.
+on validation alone, (f) one of these forms, tested, (g) options of DSL one by one at SL's choice,
+on validation alone. The most important runs come first. Each finished run is a line of
+dsl_study.jsonl; a second call does what is missing, and --minutes=0 writes the page alone. NDCG@20
+of each user of a final run is in dsl_study_users.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def _said(row):
     words += [f"seed {row['seed']}"] if row["stage"] == "final" else []
     if "failed" in row:
         return ", ".join([*words, row["failed"]])
-    values = row["valid"] if row["stage"] == "trial" else row["tests"]
+    values = row["tests"] if row["stage"] == "final" else row["valid"]
     return ", ".join([*words, *(f"{k} {v['ndcg@20']:.4f}" for k, v in values.items())])
 
 

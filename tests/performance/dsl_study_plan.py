@@ -33,6 +33,13 @@ CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by ga
 FORMS = (FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
 TESTED_FORM = FACTOR  # which one gets final runs: a choice from validation alone
 
+# Options that DSL gets one by one, at SL's choice; the others off.
+OFF = {"alpha": 0.0, "beta": 0.0, "gamma": 0.0, "slate_size": 20}
+ONE_BY_ONE = (
+    {"gamma": 0.5}, {"gamma": 1.0}, {"beta": 1.0, "gamma": 1.0}, {"beta": -1.0, "gamma": 1.0},
+    {"beta": -3.0, "gamma": 1.0}, {"positive_factor": 1.25},
+)  # fmt: skip
+
 LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 # Share of the trials in which it is off, and the range of the others.
 ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
@@ -165,7 +172,7 @@ class Step(NamedTuple):
     """A part of the work: a round of a cell's trials, or its final runs by one selection.
 
     Attributes:
-        part: one of :data:`PARTS`. cell: what. stage: "first", "second" or "final".
+        part: one of :data:`PARTS`. cell: what. stage: "first", "second", "final" or "option".
         selection: "iid" or "popularity", the validation that chooses; None: the first round.
     """
 
@@ -184,14 +191,14 @@ _OF_GRAPHS = (
 _OF_FORMS = (
     "amazon2014-health-ps", "amazon2014-electronic-popularity", "ml-100k-ps", "amazon2014-health",
 )  # fmt: skip
-PARTS = ("a", "b", "c", "d", "e", "f")
+PARTS = ("a", "b", "c", "d", "e", "f", "g")
 
 
 def steps(parts=PARTS):
     """All work, the most important first.
 
     In part e the forms of DSL have trials and no final runs, which part f has for one of them;
-    graph backbones have one round of trials.
+    graph backbones have one round of trials. In part g DSL has single options at SL's choice.
     In part a the pairs (SL, DSL), then the ablations, then BSL and Talos, on all shifted sets; then
     what a selection that does not know of the shift would have chosen for the shifted test.
     """
@@ -202,9 +209,14 @@ def steps(parts=PARTS):
         "d": [(_SHIFTED + _OTHERS, MF, (PSL, SLATK))],
         "e": [(_OF_FORMS, MF, (form,)) for form in FORMS],
         "f": [(_SHIFTED + _OTHERS, MF, (TESTED_FORM,))],
+        "g": [],
     }
     for part in parts:
         unaware = []
+        if part == "g":
+            for name in _SHIFTED + _OTHERS:
+                for kind in DATA[name].tests:
+                    yield Step(part, Cell(name, MF, DSL), "option", kind)
         for datasets, backbone, losses in grid[part]:
             for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
                 tests = DATA[cell.dataset].tests
@@ -347,11 +359,28 @@ def final_jobs(runs, cell, selection):
     ]  # fmt: skip
 
 
+def option_jobs(runs, cell, selection):
+    """DSL at SL's chosen settings with one thing of its own; [] before that choice.
+
+    They are validated as trials are, and no selection chooses from them.
+    """
+    best = chosen(runs, cell._replace(loss=SL), selection)
+    if best is None:
+        return []
+    return [
+        {
+            **_trial_job(cell, number, {**best["settings"], **OFF, **options}, selection),
+            "stage": "option",
+        }
+        for number, options in enumerate(ONE_BY_ONE)
+    ]
+
+
 def jobs_of(runs, step):
     """The runs of a step that can be named now."""
     if step.stage == "first":
         return first_jobs(runs, step.cell)
-    jobs = second_jobs if step.stage == "second" else final_jobs
+    jobs = {"second": second_jobs, "final": final_jobs, "option": option_jobs}[step.stage]
     return jobs(runs, step.cell, step.selection)
 
 
@@ -383,7 +412,7 @@ def left(runs, parts=PARTS):
     for step in steps(parts):
         jobs = jobs_of(runs, step)
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
-        expected = seeds if step.stage == "final" else ROUND
+        expected = {"final": seeds, "option": len(ONE_BY_ONE)}.get(step.stage, ROUND)
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
         if missing:
             found.append((step, missing))

@@ -13,6 +13,7 @@ from dsl_study_plan import (
     LOSSES,
     METRIC,
     MF,
+    ONE_BY_ONE,
     RIVALS,
     SL,
     TEMPERATURE,
@@ -21,6 +22,8 @@ from dsl_study_plan import (
     Cell,
     budget,
     chosen,
+    key_of,
+    option_jobs,
     trials,
 )
 from measuring import markdown_table
@@ -170,6 +173,31 @@ def forms_table(study):
 def _best_on_validation(study, cell, kind):
     best = chosen(study.runs, cell, kind)
     return None if best is None else best["valid"][kind][METRIC]
+
+
+def options_table(study, kind):
+    """DSL with one option at SL's choice of a validation, over SL there; mean where all sets have
+    it. No test is read."""
+    gains = {}
+    for name, data in DATA.items():
+        best = _best_on_validation(study, Cell(name, MF, SL), kind)
+        if kind in data.tests and best is not None:
+            jobs = option_jobs(study.runs, Cell(name, MF, DSL), kind)
+            found = [study.runs.by_key.get(key_of(job)) for job in jobs]
+            if any(found):
+                gains[name] = [row and _over(row, kind, best) for row in found]
+    lines = []
+    for number, options in enumerate(ONE_BY_ONE if gains else ()):
+        found = [of_set[number] for of_set in gains.values()]
+        mean = None if None in found else statistics.mean(found)
+        shown = ["" if gain is None else f"{100 * gain:+.1f} %" for gain in (*found, mean)]
+        lines.append([", ".join(f"{key} {value:g}" for key, value in options.items()), *shown])
+    return markdown_table(["options", *gains, "mean"], lines)
+
+
+def _over(row, kind, best):
+    """Relative gain of a trial; None where it failed."""
+    return None if "failed" in row else row["valid"][kind][METRIC] / best - 1
 
 
 def losses_table(study):

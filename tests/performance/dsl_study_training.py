@@ -145,10 +145,10 @@ def main():
     job_file, data, answer = sys.argv[1:]
     job = json.loads(Path(job_file).read_text())
     try:
-        if job["stage"] == "trial":
-            found = trial(job, data)
-        else:
+        if job["stage"] == "final":
             found = final(job, data, Path(answer).with_suffix(".npz"))
+        else:
+            found = trial(job, data)
     except NonFiniteLossError as error:  # a result too: these settings do not train
         found = {"failed": str(error), "versions": versions()}
     Path(answer).write_text(json.dumps(found))

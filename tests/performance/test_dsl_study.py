@@ -261,6 +261,11 @@ def test_parts_are_those_of_the_study_in_their_order():
     assert graphs == {(b, loss) for b in (plan.LIGHTGCN, plan.XSIMGCL) for loss in (SL, DSL)}
     assert {step.cell.loss for step in steps if step.part == "d"} == {plan.PSL, plan.SLATK}
     assert {step.cell.loss for step in steps if step.part == "e"} == set(plan.FORMS)
+    one_by_one = [(s.cell.dataset, s.selection, s.stage) for s in steps if s.part == "g"]
+    assert sorted(one_by_one) == sorted(
+        (name, kind, "option") for name, found in DATA.items() for kind in found.tests
+    )
+    assert {step.cell.loss for step in steps if step.part == "g"} == {DSL}
 
 
 def test_each_selection_has_its_own_trial_and_epoch_and_equal_choices_share_their_runs(store):
@@ -292,6 +297,39 @@ def test_a_selection_does_not_see_the_other_ones_second_round():
         runs.add(trial_row(job))
     assert plan.chosen(runs, SL_CELL, IID)["trial"] == 3
     assert plan.chosen(runs, SL_CELL, POPULARITY)["valid"][POPULARITY]["ndcg@20"] == 0.9
+
+
+def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
+    cell = Cell(TWO, MF, DSL)
+    assert plan.option_jobs(Runs(), cell, IID) == []
+    for kind in DATA_KINDS:
+        best = plan.chosen(runs, cell._replace(loss=SL), kind)
+        jobs = plan.option_jobs(runs, cell, kind)
+        assert len(jobs) == len(plan.ONE_BY_ONE) == len({plan.key_of(job) for job in jobs})
+        for job, options in zip(jobs, plan.ONE_BY_ONE, strict=True):
+            assert job["settings"] == {**best["settings"], **plan.OFF, **options}
+            assert (job["stage"], job["seed"]) == ("option", plan.TRIAL_SEED)
+        before = plan.chosen(runs, cell, kind)
+        for job in jobs:  # however good, no selection takes one
+            good = {kind: {"best_epoch": 1, "ndcg@20": 0.9} for kind in DATA_KINDS}
+            runs.add(trial_row(job, good))
+        assert plan.chosen(runs, cell, kind) == before
+    assert all(step.part != "g" or step.cell.dataset != TWO for step, _ in plan.left(runs))
+
+
+def test_the_table_of_options_is_over_sls_best_and_has_a_mean_where_all_sets_have_it(runs, store):
+    study = tables.Study(runs, store)
+    assert len(tables.options_table(study, IID)) == 2  # the head alone
+    for name, value in ((SHIFTED, 0.06), (TWO, 0.055)):  # SL's best is 0.05
+        for job in plan.option_jobs(runs, Cell(name, MF, DSL), POPULARITY):
+            if (name, job["trial"]) != (TWO, 1):
+                runs.add(trial_row(job, {POPULARITY: {"best_epoch": 1, "ndcg@20": value}}))
+    head, _, *lines = tables.options_table(tables.Study(runs, store), POPULARITY)
+    assert head == f"| options | {SHIFTED} | {TWO} | mean |"
+    assert len(lines) == len(plan.ONE_BY_ONE)
+    assert lines[0] == "| gamma 0.5 | +20.0 % | +10.0 % | +15.0 % |"
+    assert lines[1] == "| gamma 1 | +20.0 % |  |  |"
+    assert lines[2].startswith("| beta 1, gamma 1 |")
 
 
 def test_a_trial_that_failed_counts_and_is_not_chosen():
