@@ -56,7 +56,7 @@ def train(loss, users, items, chosen, generator):
         scores = user_vectors @ item_vectors.T  # (B, I) cosines
         pos = scores.gather(1, positives[:, None]).squeeze(1)  # (B,)
         neg = scores.gather(1, negatives)  # (B, M)
-        if "item_similarity" in loss.inputs:  # what DSL asks for beside the scores
+        if "item_similarity" in loss.inputs:  # what DSL asks for where beta is not 0
             similarity = (item_vectors[positives] @ item_vectors.T).gather(1, negatives)
             value = loss(pos, neg, similarity.detach())
         else:
@@ -73,7 +73,7 @@ def train(loss, users, items, chosen, generator):
 def main():
     users, items, chosen = make_data(torch.Generator().manual_seed(0))
     print(f"by chance     Recall@20 {20 / (ITEMS - 19):.3f}")
-    for loss in (SoftmaxLoss(tau=0.2), DSLLoss(tau=0.2)):
+    for loss in (SoftmaxLoss(tau=0.2), DSLLoss(tau=0.2, beta=-1.0)):
         generator = torch.Generator().manual_seed(2)
         recall = train(loss, users, items, chosen, generator)
         print(f"{type(loss).__name__:<12}  Recall@20 {recall:.3f}")

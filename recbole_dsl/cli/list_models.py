@@ -55,9 +55,11 @@ def _entries(folder: str, table: Mapping[str, Any]) -> Iterator[str]:
 
 def _presets() -> Iterator[str]:
     yield f"Presets of settings, --config_files={PRESET}NAME:"
-    for name, path in presets().items():
+    found = presets()
+    width = max(map(len, found))
+    for name, path in found.items():
         first = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        yield f"  {name}  {first}"
+        yield f"  {name:{width}}  {first}"
     yield ""
 
 

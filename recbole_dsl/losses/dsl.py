@@ -38,10 +38,22 @@ def _checked(
     return dict(tau=tau, alpha=alpha, beta=beta, gamma=gamma, slate_size=slate_size, clip=clip)
 
 
+def _similarity(
+    neg: torch.Tensor, item_similarity: torch.Tensor | None, beta: float
+) -> torch.Tensor | None:
+    """item_similarity in the type in which the loss is computed; None where beta is 0."""
+    if item_similarity is None:
+        if beta != 0:
+            raise ValueError(f"beta {beta!r} needs item_similarity, got None")
+        return None
+    check_like("item_similarity", item_similarity, "neg", neg)
+    return None if beta == 0 else in_float32(item_similarity)[0]
+
+
 def dsl_loss(
     pos: torch.Tensor,
     neg: torch.Tensor,
-    item_similarity: torch.Tensor,
+    item_similarity: torch.Tensor | None,
     *,
     tau: float,
     alpha: float,
@@ -60,7 +72,7 @@ def dsl_loss(
     Args:
         pos: (B,) float. Score :math:`f_b` of each row's positive. Cosine, in [-1, 1].
         neg: (B, M) float. Scores :math:`f_{bj}` of the same row's negatives, same dtype and device.
-        item_similarity: (B, M) float. Cosine of each negative item and the row's positive item.
+        item_similarity: (B, M) float. Cosine of negative and positive item; None where beta is 0.
         tau: base temperature, > 0, in score units; the geometric mean of the examples' own.
         alpha: weight of hardness in kappa, any sign. > 0 gives hard negatives more weight.
         beta: weight of item similarity in kappa, any sign. > 0 gives substitutes of the positive
@@ -72,7 +84,7 @@ def dsl_loss(
     Returns:
         (B,) float, in nats; may be negative, as in SL.
     Raises:
-        ValueError: an option out of its range; M == 0; item_similarity not of neg's shape.
+        ValueError: an option out of its range; M == 0; item_similarity of another shape, or none.
     Source: "DSL: Understanding and Improving Softmax Recommender Systems with Competition-Aware
         Scaling", arXiv 2602.07206. From its abstract and public summaries, the paper's:
         log-sum-exp; negatives reweighted by hardness and item-item similarity; a temperature per
@@ -91,8 +103,8 @@ def dsl_loss(
     options = _checked(tau, alpha, beta, gamma, slate_size, clip)
     form.check()
     check_scores(pos, neg)
-    check_like("item_similarity", item_similarity, "neg", neg)
-    pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
+    item_similarity = _similarity(neg, item_similarity, beta)
+    pos, neg = in_float32(pos, neg)
     log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **options, form=form)
     scale = 1 / (tau if tau_b is None else tau_b)
     loss = log_mean_exp(neg, pos, scale=scale, bias=log_kappa)
@@ -102,6 +114,8 @@ def dsl_loss(
 
 class DSLLoss(RowLoss):
     """Mean of :func:`dsl_loss` over the rows of a batch.
+
+    Where beta is 0, ``inputs`` are pos and neg alone: no similarity is computed.
 
     With ``centre: running``, the intensity around which temperatures spread is a running mean over
     the batches, of which each weighs 1 %, in place of this batch's: an example's temperature
@@ -115,7 +129,7 @@ class DSLLoss(RowLoss):
     """
 
     paper = "arXiv 2602.07206"
-    inputs = ("pos", "neg", "item_similarity")
+    inputs: tuple[str, ...] = ("pos", "neg", "item_similarity")
     ignores_minus_inf = True
     intensity_sum: torch.Tensor
     current_tau: torch.Tensor
@@ -125,8 +139,8 @@ class DSLLoss(RowLoss):
         *,
         tau: float = 0.2,
         alpha: float = 0.0,
-        beta: float = 1.0,
-        gamma: float = 1.0,
+        beta: float = 0.0,
+        gamma: float = 0.5,
         slate_size: int = 20,
         clip: float = 4.0,
         positive_factor: float = 1.0,
@@ -152,6 +166,8 @@ class DSLLoss(RowLoss):
             self.register_buffer("intensity_sum", torch.zeros(2))  # weighted sum, and weights
             form = form._replace(centre=self._running)
         self._of_row = {**options, "form": form}
+        if beta == 0:
+            self.inputs = ("pos", "neg")
         if base_tau != "given":
             self.register_buffer("current_tau", torch.tensor(tau, dtype=torch.float64))
             take: Any = self.register_load_state_dict_post_hook  # torch has no types here
@@ -197,14 +213,15 @@ class DSLLoss(RowLoss):
         return torch.where(weight > 0, total / weight.clamp(min=1e-30), mean)
 
     def forward(
-        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
+        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor | None = None
     ) -> torch.Tensor:
         return dsl_loss(pos, neg, item_similarity, **self._of_row).mean()
 
     def robust_view(
-        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor
+        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor | None = None
     ) -> RobustView:
-        pos, neg, item_similarity = in_float32(pos, neg, item_similarity)
+        item_similarity = _similarity(neg, item_similarity, self.options["beta"])
+        pos, neg = in_float32(pos, neg)
         log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self._of_row)
         tau_b = torch.full_like(pos, self.tau) if tau_b is None else tau_b
         return RobustView(neg, tau_b, log_kappa)

@@ -57,7 +57,7 @@ def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
 def _log_kappa(
     pos: torch.Tensor,
     neg: torch.Tensor,
-    item_similarity: torch.Tensor,
+    item_similarity: torch.Tensor | None,
     *,
     tau: float,
     alpha: float,
@@ -65,15 +65,20 @@ def _log_kappa(
     hardness: str,
 ) -> torch.Tensor | None:
     """(B, M), log of the weights of :func:`dsl_scales`; None where all are 1."""
-    if alpha == 0 and beta == 0:
-        return None
-    logits = beta * item_similarity
+    if beta == 0:
+        logits = None
+    elif item_similarity is None:
+        raise ValueError(f"beta {beta!r} needs item_similarity, got None")
+    else:
+        logits = beta * item_similarity
     if alpha != 0:
         if hardness == "sigmoid":
             hard = torch.sigmoid((neg - pos.unsqueeze(1)) / tau)
         else:
             hard = torch.where(neg == -math.inf, _LEFT_OUT, neg)
-        logits = logits + alpha * hard
+        logits = alpha * hard if logits is None else logits + alpha * hard
+    if logits is None:
+        return None
     return torch.log_softmax(logits, dim=1).add_(math.log(neg.shape[1]))
 
 
@@ -124,7 +129,7 @@ def _temperatures(
 def dsl_scales(
     pos: torch.Tensor,
     neg: torch.Tensor,
-    item_similarity: torch.Tensor,
+    item_similarity: torch.Tensor | None,
     *,
     tau: float,
     alpha: float,
@@ -151,12 +156,14 @@ def dsl_scales(
         pos: (B,) float32 or float64. Score :math:`f_b` of each row's positive.
         neg: (B, M), same dtype. Scores :math:`f_{bj}` of the row's negatives.
         item_similarity: (B, M), same dtype. :math:`s_{bj}`, cosine of the negative and the positive
-            item, in [-1, 1].
+            item, in [-1, 1]; None where beta is 0.
         tau, alpha, beta, gamma, slate_size (K), clip (r): as in :func:`dsl_loss`.
         form: other forms of hardness, intensity and :math:`c_0`.
     Returns:
         log_kappa: (B, M), log of weights whose mean over j is 1; None when alpha == beta == 0.
         tau_b: (B,), the temperatures; None when gamma == 0. Neither carries a gradient.
+    Raises:
+        ValueError: no item_similarity where beta is not 0.
     """
     log_kappa = _log_kappa(
         pos, neg, item_similarity, tau=tau, alpha=alpha, beta=beta, hardness=form.hardness

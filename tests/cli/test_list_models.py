@@ -20,7 +20,10 @@ def test_list_shows_the_presets_with_what_they_are(capsys):
     assert list_models.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     place = lines.index("Presets of settings, --config_files=preset:NAME:")
-    assert lines[place + 1].startswith("  ir_benchmark  The protocol of the PSL (NeurIPS 2024) and")
+    names = "ir_benchmark", "popularity_shift"
+    for name, line in zip(names, lines[place + 1 :], strict=False):
+        text = (properties_dir() / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+        assert line == f"  {name:16}  {text.splitlines()[0].removeprefix('# ')}"
 
 
 def test_list_takes_nothing(capsys):

@@ -55,7 +55,7 @@ def shop(own_folder):
         (
             "-d shop --split=RS --valid_shift=1",
             "valid_shift 1 is for validation rows of split PS or of benchmark_valid, and the split "
-            "is RS",
+            "is RS (valid_shift: 0 takes any split)",
         ),
         ("-d shop --overwrite=maybe", "--overwrite must be True or False, got 'maybe'"),
         ("-d shop --output=a/b", "--output must be the name of a folder, got 'a/b'"),

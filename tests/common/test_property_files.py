@@ -119,5 +119,6 @@ def test_a_preset_is_a_file_of_this_package_and_a_path_is_itself():
     with pytest.raises(UsageError) as caught:
         property_files.settings_file("preset:ir_benchmrk")
     assert str(caught.value) == (
-        "unknown preset 'ir_benchmrk' (known: ir_benchmark); did you mean ir_benchmark?"
+        "unknown preset 'ir_benchmrk' (known: ir_benchmark, popularity_shift); "
+        "did you mean ir_benchmark?"
     )

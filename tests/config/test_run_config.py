@@ -34,6 +34,16 @@ def test_layers_win_in_the_documented_order(tmp_path):
         assert config.settings()[key] == {"value": value, "from": origin}
 
 
+def test_the_preset_for_popularity_shift_is_dsls_own_and_other_losses_say_what_they_ignore():
+    split = "eval_args={split: {PS: [0.7, 0.1, 0.2]}}"
+    config = config_of("MF_DSL", split, files=["preset:popularity_shift"])
+    assert config.warnings == []
+    assert (config["beta"], config["gamma"], config["valid_shift"]) == (-1.0, 1.0, 1.0)
+    (warning,) = (w for w in config_of("MF_BPR", split, files=["preset:popularity_shift"]).warnings
+                  if "gamma" in w)  # fmt: skip
+    assert "gamma is not a setting of MF_BPR, but of *_DSL" in warning
+
+
 def test_a_preset_is_a_layer_as_a_file_is(tmp_path):
     own = tmp_path / "a.yaml"
     own.write_text("epochs: 5\n")

@@ -36,7 +36,7 @@ def test_values_layers_types_and_meanings_come_together():
         "Base temperature: the geometric mean of the examples' own. Tune it first.",
         "config dict",
     )
-    assert table["beta"].layer == "properties/loss/DSL.yaml" and table["beta"].value == 1.0
+    assert table["gamma"].layer == "properties/loss/DSL.yaml" and table["gamma"].value == 0.5
     assert table["device"].value == "auto"  # and not the device that it stands for here
     assert table["epochs"] == Setting(
         "epochs", 300, "int >= 0", "The number of training epochs.", "RecBole overall.yaml"

@@ -173,3 +173,29 @@ def test_similarity_of_another_shape_is_refused():
     pos, neg, _ = _batch()
     with pytest.raises(ValueError, match=r"item_similarity must have the shape of neg, \(5, 7\)"):
         dsl_loss(pos, neg, torch.zeros(5, 1).double(), **FULL)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+def test_without_beta_no_similarity_is_asked_for_nor_used(alpha):
+    pos, neg, similarity = torch.rand(4), torch.rand(4, 9), torch.rand(4, 9)
+    loss = DSLLoss(beta=0.0, alpha=alpha, gamma=0.5)
+    assert loss.inputs == ("pos", "neg") == DSLLoss().inputs
+    assert torch.equal(loss(pos, neg), loss(pos, neg, similarity))
+    assert torch.equal(loss(pos, neg), DSLLoss(beta=1e-30, alpha=alpha, gamma=0.5)(
+        pos, neg, similarity))  # fmt: skip
+    for given, other in zip(loss.robust_view(pos, neg), loss.robust_view(pos, neg, similarity),
+                            strict=True):  # fmt: skip
+        assert given is other is None or torch.equal(given, other)
+    with pytest.raises(ValueError, match="item_similarity must have the shape of neg"):
+        loss(pos, neg, similarity[:, 1:])
+
+
+def test_with_beta_similarity_is_needed():
+    pos, neg = torch.rand(4), torch.rand(4, 9)
+    loss = DSLLoss(beta=-1.0)
+    assert loss.inputs == ("pos", "neg", "item_similarity")
+    for take in (loss, loss.robust_view):
+        with pytest.raises(ValueError, match="beta -1.0 needs item_similarity, got None"):
+            take(pos, neg)
+    with pytest.raises(ValueError, match="beta -2.0 needs item_similarity, got None"):
+        dsl_scales(pos, neg, None, **FULL)

@@ -33,12 +33,14 @@ CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by ga
 FORMS = (FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
 TESTED_FORM = FACTOR  # which one gets final runs: a choice from validation alone
 
-# Options that DSL gets one by one, at SL's choice; the others off.
+# Options that DSL gets one by one, at SL's choice, the others off; {} is SL. As many epochs for
+# each: where a plateau is noisy, early stopping decides more than an option does.
 OFF = {"alpha": 0.0, "beta": 0.0, "gamma": 0.0, "slate_size": 20}
 ONE_BY_ONE = (
-    {"gamma": 0.5}, {"gamma": 1.0}, {"beta": 1.0, "gamma": 1.0}, {"beta": -1.0, "gamma": 1.0},
-    {"beta": -3.0, "gamma": 1.0}, {"positive_factor": 1.25},
+    {}, {"gamma": 0.5}, {"gamma": 1.0}, {"beta": 1.0, "gamma": 1.0}, {"beta": -1.0, "gamma": 1.0},
+    {"positive_factor": 1.25},
 )  # fmt: skip
+OPTION_EPOCHS = 40
 
 LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 # Share of the trials in which it is off, and the range of the others.
@@ -362,7 +364,7 @@ def final_jobs(runs, cell, selection):
 def option_jobs(runs, cell, selection):
     """DSL at SL's chosen settings with one thing of its own; [] before that choice.
 
-    They are validated as trials are, and no selection chooses from them.
+    They are validated as trials are, without early stopping, and no selection chooses from them.
     """
     best = chosen(runs, cell._replace(loss=SL), selection)
     if best is None:
@@ -371,6 +373,7 @@ def option_jobs(runs, cell, selection):
         {
             **_trial_job(cell, number, {**best["settings"], **OFF, **options}, selection),
             "stage": "option",
+            "epochs": OPTION_EPOCHS,
         }
         for number, options in enumerate(ONE_BY_ONE)
     ]

@@ -176,18 +176,17 @@ def _best_on_validation(study, cell, kind):
 
 
 def options_table(study, kind):
-    """DSL with one option at SL's choice of a validation, over SL there; mean where all sets have
-    it. No test is read."""
-    gains = {}
+    """DSL with one option at SL's choice of a validation, over SL there with as many epochs; the
+    mean where all sets have it. No test is read."""
+    gains, first = {}, {}
     for name, data in DATA.items():
-        best = _best_on_validation(study, Cell(name, MF, SL), kind)
-        if kind in data.tests and best is not None:
-            jobs = option_jobs(study.runs, Cell(name, MF, DSL), kind)
-            found = [study.runs.by_key.get(key_of(job)) for job in jobs]
-            if any(found):
-                gains[name] = [row and _over(row, kind, best) for row in found]
-    lines = []
-    for number, options in enumerate(ONE_BY_ONE if gains else ()):
+        jobs = option_jobs(study.runs, Cell(name, MF, DSL), kind) if kind in data.tests else []
+        found = [_validated(study.runs.by_key.get(key_of(job)), kind) for job in jobs]
+        if found and found[0] is not None:
+            first[name] = f"{found[0]:.4f}"
+            gains[name] = [None if value is None else value / found[0] - 1 for value in found]
+    lines = [["none: SL", *first.values(), ""]] if gains else []
+    for number, options in list(enumerate(ONE_BY_ONE))[1:] if gains else ():
         found = [of_set[number] for of_set in gains.values()]
         mean = None if None in found else statistics.mean(found)
         shown = ["" if gain is None else f"{100 * gain:+.1f} %" for gain in (*found, mean)]
@@ -195,9 +194,9 @@ def options_table(study, kind):
     return markdown_table(["options", *gains, "mean"], lines)
 
 
-def _over(row, kind, best):
-    """Relative gain of a trial; None where it failed."""
-    return None if "failed" in row else row["valid"][kind][METRIC] / best - 1
+def _validated(row, kind):
+    """The best NDCG@20 of a trial; None where there is none, or it failed."""
+    return None if row is None or "failed" in row else row["valid"][kind][METRIC]
 
 
 def losses_table(study):

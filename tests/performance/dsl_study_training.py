@@ -79,6 +79,7 @@ def trial(job, data):
     values = {
         **_values(job, data), "benchmark_filename": SELECTION_PARTS, "group_metrics": None,
         "mask_at_test": "train",  # both validation sets alike: each ranks the other's items
+        "stopping_step": job["epochs"] if job["stage"] == "option" else PATIENCE,
     }  # fmt: skip
     config = Config(Cell(job["dataset"], job["backbone"], job["loss"]).model,
                     selection_name(job["dataset"]), config_dict=values)  # fmt: skip

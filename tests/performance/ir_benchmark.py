@@ -64,7 +64,7 @@ def own_settings(split):
     """
     taus = TAUS[split]
     weights = (1e-5, 0.0, 1e-4, 1e-3, 1e-2, 1e-1)  # nothing is below 0; 1e-5 is next to it
-    dsl = {"beta": -3.0} if split == "popularity" else {}
+    dsl = {"beta": -3.0 if split == "popularity" else 1.0, "gamma": 1.0}
     return {
         "BPR": [[{"score": "dot", "reg_weight": weight} for weight in weights]],
         "SL": [[{"tau": tau} for tau in taus]],

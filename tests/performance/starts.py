@@ -37,7 +37,7 @@ SHARES = (0.9, 0.95, 0.99)  # of the random start's best validation, to which ep
 _TAUS = {"amazon2014-electronic-popularity": 0.1}
 # Of few items, all: with as many draws, most rows would have to replace some of a shared draw.
 _NEGATIVES = dict.fromkeys(("amazon2014-health", "ml-100k"), "{sample_num: all}")
-_DSL = {"amazon2014-electronic-popularity": {"beta": -3.0, "gamma": 1.0}}
+_BETAS = {"amazon2014-electronic-popularity": -3.0}
 
 
 def fixed_settings(dataset, model):
@@ -49,7 +49,7 @@ def fixed_settings(dataset, model):
         "stopping_step": 5,
     }
     if model.endswith("_DSL"):
-        settings.update(_DSL.get(dataset, {}))
+        settings.update(beta=_BETAS.get(dataset, 1.0), gamma=1.0)
     if dataset == "ml-100k":
         settings["eval_args"] = "{split: {RS: [0.8, 0.1, 0.1]}}"
     return settings

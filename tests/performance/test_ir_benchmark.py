@@ -29,7 +29,7 @@ def test_each_loss_gets_eight_trials_and_four_next_to_any_best_one(loss, dataset
 
 def test_the_second_round_goes_on_where_the_best_lies_at_the_edge():
     best = {"learning_rate": 0.01, "tau": 0.3}
-    jobs = study.further_jobs(list(_rows("DSL", CELL[0], best)), *CELL, ["DSL"], {})
+    jobs = study.further_jobs(list(_rows("SL", CELL[0], best)), *CELL, ["SL"], {})
     assert [job["settings"] for job in jobs] == [
         {"learning_rate": 0.01, "tau": 0.35},
         {"learning_rate": 0.03, "tau": 0.3},

@@ -1,22 +1,19 @@
 """i.i.d. against shifted NDCG of the models on ml-100k, from the tables of docs/results/zoo.md.
 
-    python tests/performance/zoo_picture.py
-
-writes docs/results/zoo.svg, by Playwright and Chromium, as the tests of pages do.
+zoo.py writes it as docs/results/zoo.svg, by Playwright and Chromium, as the tests of pages do.
 """
 
 import re
 
 import plotly.graph_objects as go
 from measuring import RESULTS
-from quality_picture import save_svg
 
 from recbole_dsl.common.html_page import COLOURS
 
 PAGE = RESULTS / "zoo.md"
 METRIC = "ndcg@10"
 BACKBONES = {"MF": "circle", "LightGCN": "diamond", "XSimGCL": "triangle-up"}
-LOSSES = ("DSL", "SL", "PSL", "BPR")  # BSL's defaults make it SL: the same numbers
+LOSSES = ("DSL", "SL", "PSL", "Talos", "BPR")
 LABELLED = {"EASE": "top left", "NGCF": "bottom left", "ItemKNN": "top center",
             "SimpleX": "bottom left", "MultiVAE": "bottom right", "BPR": "top left"}  # fmt: skip
 
@@ -27,7 +24,8 @@ def values(test, text):
     Args:
         test: iid or popularity. text: of the page.
     """
-    lines = text.split(f"## ml-100k, {test} test", 1)[1].strip().split("\n")
+    after = text.split(f"## ml-100k, {test} test", 1)[1]
+    lines = after[after.index("\n|") + 1 :].split("\n")  # a sentence stands before the table
     head = [cell.strip() for cell in lines[0].strip("|").split("|")]
     found = {}
     for line in lines[2:]:
@@ -73,7 +71,3 @@ def figure(text):
     drawn.update_xaxes(gridcolor="#e6e6e6")
     drawn.update_yaxes(gridcolor="#e6e6e6")
     return drawn
-
-
-if __name__ == "__main__":
-    save_svg(figure(PAGE.read_text(encoding="utf-8")), RESULTS / "zoo.svg", 900, 480)

@@ -74,7 +74,8 @@ def check_shifted_validation(shift: float, split: str, ratios: Any, held_out: fl
     else:
         why = f"the split is {split}"
     raise UsageError(
-        f"valid_shift {shift!r} is for validation rows of split PS or of benchmark_valid, and {why}"
+        f"valid_shift {shift!r} is for validation rows of split PS or of benchmark_valid, and "
+        f"{why} (valid_shift: 0 takes any split)"
     )
 
 

@@ -269,7 +269,7 @@ def test_the_models_own_ranges_are_searched_less_what_is_set():
                arguments=[("beta", "1.0")])  # fmt: skip
     plan = make_plan(run, **{**_OPTIONS, "sampler": "grid"})
     assert set(plan.ranges) == {"gamma", "reg_weight", "tau"}
-    assert plan.trials == len(plan.grid()) == 2 * 4 * 7
+    assert plan.trials == len(plan.grid()) == 3 * 4 * 7
     assert len({str(point) for point in plan.grid()}) == plan.trials
     capped = make_plan(run, **{**_OPTIONS, "sampler": "grid", "trials": 7})
     assert capped.trials == 7 and capped.max_seconds == math.inf
