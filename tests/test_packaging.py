@@ -107,7 +107,7 @@ def command(wheel, tmp_path_factory):
 def test_an_installed_command_lists_models_and_settings(command):
     listed = command("list")
     assert f"The files are in {command.site}/recbole_dsl/properties." in listed
-    assert "  ir_benchmark  The protocol" in listed
+    assert "  ir_benchmark      The protocol" in listed
     assert "properties/loss/SL.yaml" in command("settings", "MF_SL")
 
 
