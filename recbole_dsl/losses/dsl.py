@@ -43,8 +43,6 @@ def _similarity(
 ) -> torch.Tensor | None:
     """item_similarity in the type in which the loss is computed; None where beta is 0."""
     if item_similarity is None:
-        if beta != 0:
-            raise ValueError(f"beta {beta!r} needs item_similarity, got None")
         return None
     check_like("item_similarity", item_similarity, "neg", neg)
     return None if beta == 0 else in_float32(item_similarity)[0]

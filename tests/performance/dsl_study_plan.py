@@ -211,7 +211,6 @@ def steps(parts=PARTS):
         "d": [(_SHIFTED + _OTHERS, MF, (PSL, SLATK))],
         "e": [(_OF_FORMS, MF, (form,)) for form in FORMS],
         "f": [(_SHIFTED + _OTHERS, MF, (TESTED_FORM,))],
-        "g": [],
     }
     for part in parts:
         unaware = []
@@ -219,6 +218,7 @@ def steps(parts=PARTS):
             for name in _SHIFTED + _OTHERS:
                 for kind in DATA[name].tests:
                     yield Step(part, Cell(name, MF, DSL), "option", kind)
+            continue
         for datasets, backbone, losses in grid[part]:
             for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
                 tests = DATA[cell.dataset].tests

@@ -68,6 +68,15 @@ def _gained(values):
     return values[-1] > max(values[:-1], default=-1.0)
 
 
+def trial_settings(job, data):
+    """All settings of a trial, or of one option's run, that are not its model and data set."""
+    return {
+        **_values(job, data), "benchmark_filename": SELECTION_PARTS, "group_metrics": None,
+        "mask_at_test": "train",  # both validation sets alike: each ranks the other's items
+        "stopping_step": job["epochs"] if job["stage"] == "option" else PATIENCE,
+    }  # fmt: skip
+
+
 def trial(job, data):
     """Train a trial on the rows that its data set has for it; no test row is in its files.
 
@@ -76,11 +85,7 @@ def trial(job, data):
         ``curves``, NDCG@20 after each epoch; ``epoch_seconds``, the median of its training.
     """
     memory.keep_large_blocks()
-    values = {
-        **_values(job, data), "benchmark_filename": SELECTION_PARTS, "group_metrics": None,
-        "mask_at_test": "train",  # both validation sets alike: each ranks the other's items
-        "stopping_step": job["epochs"] if job["stage"] == "option" else PATIENCE,
-    }  # fmt: skip
+    values = trial_settings(job, data)
     config = Config(Cell(job["dataset"], job["backbone"], job["loss"]).model,
                     selection_name(job["dataset"]), config_dict=values)  # fmt: skip
     with deterministic(config):

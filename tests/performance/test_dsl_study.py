@@ -309,7 +309,10 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
         for job, options in zip(jobs, plan.ONE_BY_ONE, strict=True):
             assert job["settings"] == {**best["settings"], **plan.OFF, **options}
             assert (job["stage"], job["seed"]) == ("option", plan.TRIAL_SEED)
-            assert job["epochs"] == plan.OPTION_EPOCHS
+            settings = training.trial_settings(job, "data")  # no early stopping
+            assert settings["epochs"] == settings["stopping_step"] == plan.OPTION_EPOCHS
+        (first, *_) = plan.second_jobs(runs, cell, kind)
+        assert training.trial_settings(first, "data")["stopping_step"] == plan.PATIENCE
         before = plan.chosen(runs, cell, kind)
         for job in jobs:  # however good, no selection takes one
             good = {kind: {"best_epoch": 1, "ndcg@20": 0.9} for kind in DATA_KINDS}

@@ -12,7 +12,8 @@ def _row(model, seed, quality, status="ok"):
     shown = {"ndcg@10": groups, "recall@10": {**groups, "tail": quality / 8}}
     tests = {test: {"ndcg@10": quality, "recall@10": 2 * quality} for test in zoo.TESTS}
     return {
-        "label": model, "seed": seed, "status": status, "tests": tests, "seconds": 12.34 * seed,
+        "key": f"{model}-{seed}", "label": model, "seed": seed, "status": status, "tests": tests,
+        "seconds": 12.34 * seed,
         "valid": {"mrr@10": 3 * quality},
         "groups": {"item_popularity": {"metrics": dict.fromkeys(zoo.TESTS, shown)}},
     }  # fmt: skip
@@ -22,6 +23,8 @@ def _row(model, seed, quality, status="ok"):
 def runs(tmp_path):
     rows = [_row(model, seed, 0.1 * seed) for model in zoo.SHOWN for seed in (1, 2, 3)]
     rows.append(_row("BPR", 4, 0.9, status="failed"))
+    (tmp_path / "plan.json").write_text(json.dumps({"runs": [{"key": row["key"]} for row in rows]}))
+    rows.append(_row("BPR", 5, 0.9))  # of another plan
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return zoo.by_model(tmp_path)
 

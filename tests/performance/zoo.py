@@ -2,11 +2,10 @@
 
     python tests/performance/zoo.py --jobs=2
 
-One call of `recbole_dsl benchmark` (three seeds, half an hour on 2 cores; a second call does what
-is missing), then from its results docs/results/zoo.md with all tables and zoo.svg, the short table
-of docs/results/index.md and that of docs/guide/popularity_shift.md. `--report` runs nothing. The
-store is zoo/ beside this file; the values by user are not kept in the repository, so that only the
-machine that ran it can test anew.
+One call of `recbole_dsl benchmark` (three seeds, some 40 minutes on 2 cores), then from its results
+the tables of docs/results/zoo.md, results/index.md and guide/popularity_shift.md, and zoo.svg.
+`--report` writes these pages alone. The store is zoo/ beside this file, without the values by user
+that significance needs: to measure anew elsewhere, empty it first.
 """
 
 import argparse
@@ -38,21 +37,23 @@ TESTS = ("iid", "popularity")
 SHOWN = ("LightGCN_DSL", "LightGCN_SL", "LightGCN_BPR", "BPR")  # in the guide
 
 
-def run(jobs, report):
-    """The benchmark, or its report alone."""
+def run(jobs):
+    """The benchmark."""
     command = [sys.executable, "-m", "recbole_dsl", *COMMAND, f"--jobs={jobs}"]
     command += [f"--output={STORE.relative_to(ROOT)}", "--keep_checkpoints"]
-    ended = subprocess.run([*command, "--report"] if report else command, cwd=ROOT).returncode
+    ended = subprocess.run(command, cwd=ROOT).returncode
     if ended not in (0, 1):  # 1: some runs have failed, and the table says which
         raise SystemExit(ended)
 
 
 def by_model(store):
-    """Model -> its finished runs, in the order of MODELS, from a benchmark's results."""
+    """Model -> its finished runs of the plan, in the order of MODELS, from a benchmark's folder."""
+    plan = json.loads((store / "plan.json").read_text(encoding="utf-8"))
+    keys = {planned["key"] for planned in plan["runs"]}  # the results keep earlier plans' runs too
     found = {model: [] for model in MODELS}
     for line in (store / "results.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        if row["status"] == "ok":
+        if row["status"] == "ok" and row["key"] in keys:
             found[row["label"]].append(row)
     return {model: rows for model, rows in found.items() if rows}
 
@@ -126,7 +127,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--report", action="store_true", help="run nothing")
     arguments = parser.parse_args()
-    run(arguments.jobs, arguments.report)
+    if not arguments.report:
+        run(arguments.jobs)
     write_pages()
 
 
