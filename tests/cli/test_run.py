@@ -11,6 +11,7 @@ from quick import QUICK_PAIR, SCRIPT
 from recbole_dsl.__main__ import main
 from recbole_dsl.cli import run
 from recbole_dsl.cli.run_options import files_and_settings
+from recbole_dsl.common.property_files import presets, read_yaml
 
 
 def _asked(*words):
@@ -28,6 +29,15 @@ def test_files_and_settings_are_told_apart():
 def test_model_and_dataset_have_defaults_unless_a_file_may_name_them():
     assert _asked()[1] == [("model", "LightGCN_DSL"), ("dataset", "ml-100k")]
     assert _asked("--config_files=a.yaml")[1] == []
+    assert _asked("--config_files=preset:popularity_shift a.yaml")[1] == []
+
+
+def test_presets_name_neither_model_nor_dataset_so_that_defaults_stay():
+    files, pairs = _asked("--model=MF_DSL", "--config_files=preset:popularity_shift")
+    assert files == ["preset:popularity_shift"]
+    assert pairs == [("model", "MF_DSL"), ("dataset", "ml-100k")]
+    for path in presets().values():
+        assert not {"model", "dataset"} & set(read_yaml(path))
 
 
 FILES = {

@@ -193,6 +193,36 @@ def test_every_command_of_the_pages_can_be_given(words):
         assert key in known, f"{key} is no setting"
 
 
+def _trainings():
+    """The commands that train on ml-100k with models and files that are here, parsed."""
+    from recbole_dsl.__main__ import COMMANDS
+
+    for parameter in _every_command():
+        (words,) = parameter.values
+        given = None
+        if words[:2] == ["python", "run_recbole_dsl.py"]:
+            given = COMMANDS["run"].parse(words[2:])
+        elif words[1] in ("run", "tune"):
+            given = COMMANDS[words[1]].parse(words[2:])
+        if given is None or given.options.get("list") or "resume" in given.options:
+            continue
+        if ":" in given.options.get("model", ""):  # the page's own class
+            continue
+        files = given.options.get("config_files", [])
+        own = "dataset" in given.options and given.options["dataset"] != "ml-100k"
+        if not own and all(file.startswith("preset:") for file in files):
+            yield pytest.param(given, id=parameter.id)
+
+
+@pytest.mark.parametrize("given", list(_trainings()))
+def test_every_training_of_the_pages_has_a_model_and_a_dataset(given, own_folder):
+    from recbole_dsl.cli.run_options import files_and_settings
+    from recbole_dsl.config.run_config import Config
+
+    files, pairs = files_and_settings(given)
+    assert Config(config_file_list=files, arguments=pairs)["dataset"] == "ml-100k"
+
+
 def _known_settings():
     from recbole_dsl.config.known_settings import UNLISTED, models_by_setting
     from recbole_dsl.config.property_layers import RECBOLE_PROPERTIES
