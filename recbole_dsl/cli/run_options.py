@@ -17,8 +17,8 @@ MODEL = Option(
 DATASET = Option(
     "dataset",
     "a dataset in RecBole's atomic files, <data_path>/<name>/<name>.inter "
-    f"(default: {_DEFAULTS['dataset']}, which RecBole brings, unless --config_files of your own are "
-    "given)",
+    f"(default: {_DEFAULTS['dataset']}, which RecBole brings, unless --config_files of your own "
+    "are given)",
     value="NAME",
     short="d",
 )

@@ -13,10 +13,11 @@ needed (splits by popularity, the rows of the trials) is written beside them.
 
 A trial stops when neither validation set has gained for five epochs. Parts: (a) MF on shifted sets,
 (b) MF on i.i.d. sets, (c) graph backbones around MF's choice, (d) PSL and SL@K, (e) forms of DSL,
-on validation alone, (f) one of these forms, tested, (g) options of DSL one by one at SL's choice,
-on validation alone. The most important runs come first. Each finished run is a line of
-dsl_study.jsonl; a second call does what is missing, and --minutes=0 writes the page alone. NDCG@20
-of each user of a final run is in dsl_study_users.
+on validation alone, (f) two of these forms, tested, (g) options of DSL one by one at SL's choice,
+on validation alone, (h) the best of these, and of as many runs there of SL and of BSL, tested. The
+most important runs come first. Each finished run is a line of dsl_study.jsonl; a second call does
+what is missing, and --minutes=0 writes the page alone. NDCG@20 of each user of a final run is in
+dsl_study_users.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from pathlib import Path
 import dsl_study_report
 from dsl_study_comparison import users_file
 from dsl_study_data import DATA, prepare
-from dsl_study_plan import PARTS, Runs, key_of, left, next_job, steps
+from dsl_study_plan import ALL_LOSSES, PARTS, Runs, key_of, left, next_job, steps
 from ir_benchmark import read_store
 
 HERE = Path(__file__).parent
@@ -65,11 +66,11 @@ def run_alone(job, data, store):
     return {**row, "seconds": round(time.perf_counter() - started, 1)}
 
 
-def run_missing(data, parts, workers, minutes, store=STORE, datasets=tuple(DATA)):
+def run_missing(data, parts, workers, minutes, store=STORE, **which):
     """Run what the store lacks, the most important first; a line each as it finishes.
 
     Args:
-        datasets: those that get runs.
+        which: datasets and losses that get runs, as for :func:`dsl_study_plan.next_job`.
         minutes: no run starts later than this; those under way finish. None: no limit.
     """
     end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
@@ -77,7 +78,7 @@ def run_missing(data, parts, workers, minutes, store=STORE, datasets=tuple(DATA)
     with ThreadPoolExecutor(workers) as pool:
         while True:
             while len(running) < workers and time.monotonic() < end:
-                job = next_job(runs, parts, taken, datasets)
+                job = next_job(runs, parts, taken, **which)
                 if job is None:
                     break
                 if job["dataset"] not in ready:
@@ -117,16 +118,24 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts, in this order")
     parser.add_argument("--datasets", default=",".join(DATA), help="which of the data sets")
+    parser.add_argument(
+        "--losses", default=";".join(ALL_LOSSES), help="which losses and forms, between ;"
+    )
     parser.add_argument("--minutes", type=float, help="start no run after this many")
     parser.add_argument("--store", type=Path, default=STORE, help="the runs (default: here)")
     given = parser.parse_args()
     parts, datasets = given.parts.split(","), given.datasets.split(",")
-    for name, words, known in (("parts", parts, PARTS), ("datasets", datasets, DATA)):
+    losses = [loss.strip() for loss in given.losses.split(";")]
+    for name, words, known in (
+        ("parts", parts, PARTS), ("datasets", datasets, DATA), ("losses", losses, ALL_LOSSES),
+    ):  # fmt: skip
         if unknown := set(words) - set(known):
             parser.error(
-                f"--{name} must be of {', '.join(known)}, got {', '.join(sorted(unknown))}"
+                f"--{name} must be of {'; '.join(known)}, got {'; '.join(sorted(unknown))}"
             )
-    run_missing(given.data, parts, given.jobs, given.minutes, given.store, datasets)
+    run_missing(
+        given.data, parts, given.jobs, given.minutes, given.store, datasets=datasets, losses=losses
+    )
     runs = Runs(read_store(given.store))
     dsl_study_report.write_page(runs, given.store)
     missing = sum(count for _, count in left(runs, parts))

@@ -16,7 +16,9 @@ RESAMPLES = 1000
 def users_file(row, store):
     """Where NDCG@20 of each user of a final run is kept."""
     loss = "".join(letter if letter.isalnum() else "_" for letter in row["loss"])
-    name = f"{row['dataset']}-{row['backbone']}-{loss}-{row['trial']}-{row['epochs']}-{row['seed']}"
+    chosen_by = f"-{row['selection']}" if row["selection"] else ""
+    name = f"{row['dataset']}-{row['backbone']}-{loss}-{row['trial']}{chosen_by}"
+    name += f"-{row['epochs']}-{row['seed']}"
     store = Path(store)
     return store.with_name(f"{store.stem}_users") / f"{name}.npz"
 

@@ -4,7 +4,8 @@ import math
 
 import plotly.graph_objects as go
 from dsl_study_data import DATA, IID, POPULARITY
-from dsl_study_plan import DSL, LOSSES, METRIC, MF, SL, Cell
+from dsl_study_plan import METRIC, Cell
+from dsl_study_settings import DSL, LOSSES, MF, SL
 from plotly.subplots import make_subplots
 from quality_picture import save_svg
 

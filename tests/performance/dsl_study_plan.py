@@ -8,153 +8,41 @@ first round's best, moves learning rate and temperature near it and draws the lo
 over their whole ranges. SL, which has none, looks closer in the same six trials.
 """
 
-import functools
 import json
 from typing import NamedTuple
 
-import scipy.stats
 from dsl_study_data import DATA, IID, POPULARITY
+from dsl_study_settings import (
+    BSL,
+    DSL,
+    FORMS,
+    GAP,
+    IN_STEPS,
+    KAPPA,
+    LIGHTGCN,
+    LOSSES,
+    MF,
+    OPTION_EPOCHS,
+    PSL,
+    SHARE,
+    SL,
+    SLATK,
+    TALOS,
+    TEMPERATURE,
+    TESTED_FORMS,
+    TRIAL_SEED,
+    XSIMGCL,
+    options_at,
+    points,
+    settings_around,
+    settings_of,
+)
 
 ROUND = 6  # trials of a round
 TRIALS, TRIALS_AROUND = 2 * ROUND, ROUND
-TRIAL_SEED = 2020
 SEEDS, SEEDS_AROUND = (2021, 2022, 2023, 2024, 2025), (2021, 2022, 2023)
 METRIC = "ndcg@20"
 EPOCHS, PATIENCE = 60, 5
-MF, LIGHTGCN, XSIMGCL = "MF", "LightGCN", "XSimGCL"
-SL, DSL, KAPPA, TEMPERATURE = "SL", "DSL", "DSL, kappa alone", "DSL, temperature alone"
-BSL, TALOS, PSL, SLATK = "BSL", "Talos", "PSL", "SLatK"
-LOSSES = (SL, DSL, KAPPA, TEMPERATURE, BSL, TALOS, PSL, SLATK)
-RIVALS = (BSL, TALOS, PSL, SLATK)  # of other papers
-
-# Forms of DSL that are ours: DSL's own trials with something changed.
-FACTOR, HARDNESS, ENTROPY = "DSL, positive factor", "DSL, score as hardness", "DSL, entropy"
-CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by gap"
-FORMS = (FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
-TESTED_FORM = FACTOR  # which one gets final runs: a choice from validation alone
-
-# Options that DSL gets one by one, at SL's choice, the others off; {} is SL. As many epochs for
-# each: where a plateau is noisy, early stopping decides more than an option does.
-OFF = {"alpha": 0.0, "beta": 0.0, "gamma": 0.0, "slate_size": 20}
-ONE_BY_ONE = (
-    {}, {"gamma": 0.5}, {"gamma": 1.0}, {"beta": 1.0, "gamma": 1.0}, {"beta": -1.0, "gamma": 1.0},
-    {"positive_factor": 1.25},
-)  # fmt: skip
-OPTION_EPOCHS = 40
-
-LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
-# Share of the trials in which it is off, and the range of the others.
-ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
-SLATE, TAU_RATIO, TAU_WEIGHT = (5, 100), (0.5, 2.0), (0.5, 3.0)
-POSITIVE_FACTOR, EFFECTIVE_SHARE = (0.8, 1.6), (0.1, 0.9)
-# The second round: factor of the first one's learning rate and of its tau, either way, and distance
-# of its share.
-SECOND_RATE, SECOND_TAU, SECOND_SHARE = 2.0, 1.3, 0.15
-# Around MF's choice: factor of tau and distance of beta and gamma, either way.
-NEAR_TAU, NEAR_BETA, NEAR_GAMMA = 1.5, 1.5, 0.4
-
-
-@functools.cache
-def points(count):
-    """(count, 8) rows of numbers in [0, 1), the first of one sequence, whatever the count."""
-    sequence = scipy.stats.qmc.Sobol(8, scramble=True, seed=TRIAL_SEED)
-    return sequence.random_base2(6)[:count].tolist()
-
-
-def _log_between(place, low, high):
-    return float(f"{low * (high / low) ** place:.4g}")
-
-
-def _off_or_between(place, off, low, high):
-    if place < off:
-        return 0.0
-    return round(low + (high - low) * (place - off) / (1 - off), 3)
-
-
-def settings_of(loss, point, best=None):
-    """The settings of a loss at a point of the unit cube.
-
-    Args:
-        loss: one of :data:`LOSSES` or :data:`FORMS`.
-        point: (8,) learning rate, tau, alpha, beta, gamma, K, the other option of BSL, SLatK and
-            the positive factor, and one that is not used.
-        best: settings around which the second round looks; None: the first round.
-    """
-    settings = _rate_and_tau(loss, point, best)
-    own = point[6]
-    if loss.split(",")[0] == DSL:
-        settings |= _branches(loss, point, best is None) | _changes(loss, own, best is None)
-    elif loss == BSL:
-        settings["tau_neg"] = tau = settings.pop("tau")
-        ratio = 1 if best is None else _log_between(own, *TAU_RATIO)
-        settings["tau_pos"] = float(f"{tau * ratio:.4g}")
-    elif loss == TALOS:  # near a quantile, its tau is like twice as much in SL
-        settings["tau"] = float(f"{settings['tau'] / 2:.4g}")
-    elif loss == SLATK:
-        settings["tau_weight"] = 2.5 if best is None else _log_between(own, *TAU_WEIGHT)
-    return settings
-
-
-def _rate_and_tau(loss, point, best):
-    """Learning rate and tau, as SL has it, or what stands for tau."""
-    rate, tau, *_ = point
-    if best is None:
-        settings = {"learning_rate": _log_between(rate, *LEARNING_RATE)}
-        if loss == SHARE:
-            low, high = EFFECTIVE_SHARE
-            return settings | {"effective_share": round(low + (high - low) * tau, 3)}
-        return settings if loss == GAP else settings | {"tau": _log_between(tau, *TAU)}
-    settings = {"learning_rate": _near(best["learning_rate"], SECOND_RATE, rate)}
-    if loss == SHARE:
-        share = best["effective_share"] + SECOND_SHARE * (2 * tau - 1)
-        return settings | {"effective_share": round(min(max(share, 0.02), 0.98), 3)}
-    if loss == GAP:
-        return settings
-    at = {BSL: "tau_neg"}.get(loss, "tau")
-    return settings | {"tau": _near(best[at] * (2 if loss == TALOS else 1), SECOND_TAU, tau)}
-
-
-def _near(value, factor, place):
-    return float(f"{value * factor ** (2 * place - 1):.4g}")
-
-
-def _branches(loss, point, off):
-    """DSL's own options: off in the first round, and the branch that an ablation is without."""
-    _, _, alpha, beta, gamma, slate, *_ = point
-    no_kappa, no_temperature = off or loss == TEMPERATURE, off or loss == KAPPA
-    return {
-        "alpha": 0.0 if no_kappa else _off_or_between(alpha, *ALPHA),
-        "beta": 0.0 if no_kappa else _off_or_between(beta, *BETA),
-        "gamma": 0.0 if no_temperature else _off_or_between(gamma, *GAMMA),
-        "slate_size": 20 if off else round(_log_between(slate, *SLATE)),
-    }
-
-
-def _changes(form, own, off):
-    """What a form of DSL changes in DSL's trial; nothing for those of LOSSES."""
-    return {
-        FACTOR: {"positive_factor": 1.0 if off else _log_between(own, *POSITIVE_FACTOR)},
-        HARDNESS: {"hardness": "score"},
-        ENTROPY: {"intensity": "entropy"},
-        CENTRE: {"centre": "running"},
-        SHARE: {"base_tau": "effective_share"},
-        GAP: {"base_tau": "score_gap"},
-    }.get(form, {})
-
-
-def settings_around(choice, point):
-    """MF's chosen settings, moved: any learning rate, tau, beta and gamma near MF's.
-
-    Args:
-        choice: MF's settings, of SL or DSL. point: as in :func:`settings_of`.
-    """
-    rate, tau, _, beta, gamma, *_ = point
-    moved = {**choice, "learning_rate": _log_between(rate, *LEARNING_RATE)}
-    moved["tau"] = _near(choice["tau"], NEAR_TAU, tau)
-    for name, place, distance in (("beta", beta, NEAR_BETA), ("gamma", gamma, NEAR_GAMMA)):
-        if name in choice:
-            moved[name] = round(choice[name] + distance * (2 * place - 1), 3)
-    return moved
 
 
 class Cell(NamedTuple):
@@ -193,14 +81,16 @@ _OF_GRAPHS = (
 _OF_FORMS = (
     "amazon2014-health-ps", "amazon2014-electronic-popularity", "ml-100k-ps", "amazon2014-health",
 )  # fmt: skip
-PARTS = ("a", "b", "c", "d", "e", "f", "g")
+_LOSS_IN_STEPS = {name: loss for loss, name in IN_STEPS.items()}
+PARTS = ("a", "b", "c", "d", "e", "f", "g", "h")
 
 
 def steps(parts=PARTS):
     """All work, the most important first.
 
-    In part e the forms of DSL have trials and no final runs, which part f has for one of them;
-    graph backbones have one round of trials. In part g DSL has single options at SL's choice.
+    In part e the forms of DSL have trials and no final runs, which part f has for two of them;
+    graph backbones have one round of trials. In part g DSL has single options at SL's choice, in
+    part h SL and BSL have as many runs there, and what each of the three chooses is tested.
     In part a the pairs (SL, DSL), then the ablations, then BSL and Talos, on all shifted sets; then
     what a selection that does not know of the shift would have chosen for the shifted test.
     """
@@ -210,24 +100,35 @@ def steps(parts=PARTS):
         "c": [(_OF_GRAPHS, backbone, (SL, DSL)) for backbone in (LIGHTGCN, XSIMGCL)],
         "d": [(_SHIFTED + _OTHERS, MF, (PSL, SLATK))],
         "e": [(_OF_FORMS, MF, (form,)) for form in FORMS],
-        "f": [(_SHIFTED + _OTHERS, MF, (TESTED_FORM,))],
+        "f": [(_SHIFTED + _OTHERS, MF, (form,)) for form in TESTED_FORMS],
     }
     for part in parts:
         unaware = []
-        if part == "g":
-            for name in _SHIFTED + _OTHERS:
-                for kind in DATA[name].tests:
-                    yield Step(part, Cell(name, MF, DSL), "option", kind)
+        if part in ("g", "h"):
+            yield from _one_by_one(part)
             continue
         for datasets, backbone, losses in grid[part]:
             for cell in (Cell(name, backbone, loss) for name in datasets for loss in losses):
                 tests = DATA[cell.dataset].tests
+                if part == "f":
+                    tests = tuple(kind for kind in tests if kind in TESTED_FORMS[cell.loss])
                 if not shares_first(cell):
                     yield Step(part, cell, "first")
                 yield from _of_selections(part, cell, tests)
-                if part != "e" and IID not in tests and backbone == MF:
+                if part not in ("e", "f") and IID not in tests and backbone == MF:
                     unaware += _of_selections(part, cell, (IID,))
         yield from unaware
+
+
+def _one_by_one(part):
+    """Options at SL's choice: DSL's (g); those of all losses in steps, and their tests (h)."""
+    for losses in ((DSL,),) if part == "g" else ((SL, DSL), (BSL,)):
+        for name in _SHIFTED + _OTHERS:
+            for kind in DATA[name].tests:
+                for loss in losses:
+                    yield Step(part, Cell(name, MF, loss), "option", kind)
+                    if part == "h":
+                        yield Step(part, Cell(name, MF, IN_STEPS[loss]), "final", kind)
 
 
 def _of_selections(part, cell, selections):
@@ -304,6 +205,9 @@ def _first(loss, row):
 
 def chosen(runs, cell, selection):
     """The trial that is best on a validation set; None before all trials have run."""
+    if cell.loss in _LOSS_IN_STEPS:
+        found = _in_steps(runs, cell, selection)
+        return None if found is None else _best(found, selection)
     found = trials(runs, cell, selection)
     return _best(found, selection) if len(found) >= budget(cell) else None
 
@@ -362,21 +266,40 @@ def final_jobs(runs, cell, selection):
 
 
 def option_jobs(runs, cell, selection):
-    """DSL at SL's chosen settings with one thing of its own; [] before that choice.
+    """What a loss tries in steps, at SL's chosen settings; [] before that choice.
 
-    They are validated as trials are, without early stopping, and no selection chooses from them.
+    They are validated as trials are, without early stopping. Of two losses the first job is one,
+    SL's own choice, which DSL's runs have.
+
+    Args:
+        cell: of SL, BSL or DSL.
     """
     best = chosen(runs, cell._replace(loss=SL), selection)
     if best is None:
         return []
+    found = enumerate(options_at(cell.loss, best["settings"]))
     return [
         {
-            **_trial_job(cell, number, {**best["settings"], **OFF, **options}, selection),
+            **_trial_job(cell, number, settings, selection),
             "stage": "option",
             "epochs": OPTION_EPOCHS,
         }
-        for number, options in enumerate(ONE_BY_ONE)
+        for number, settings in found
+        if number or cell.loss == DSL
     ]
+
+
+def _in_steps(runs, cell, selection):
+    """The runs from which a loss in steps chooses, SL's choice first; None before all are there."""
+    loss = _LOSS_IN_STEPS[cell.loss]
+    jobs = option_jobs(runs, cell._replace(loss=DSL), selection)[:1]
+    jobs += [job for job in option_jobs(runs, cell._replace(loss=loss), selection) if job["trial"]]
+    found = [runs.by_key.get(key_of(job)) for job in jobs]
+    if not found or None in found:
+        return None
+    best = chosen(runs, cell._replace(loss=SL), selection)
+    own = options_at(loss, best["settings"])[0]
+    return [{**found[0], "loss": loss, "settings": own}, *found[1:]]
 
 
 def jobs_of(runs, step):
@@ -394,14 +317,19 @@ def key_of(row):
     return json.dumps([row[name] for name in names], sort_keys=True)
 
 
-def next_job(runs, parts, taken, datasets=tuple(DATA)):
+ALL_LOSSES = (*LOSSES, *FORMS, *IN_STEPS.values())
+
+
+def next_job(runs, parts, taken, datasets=tuple(DATA), losses=ALL_LOSSES):
     """The most important run that can start and is neither finished nor taken; or None.
 
     Args:
-        datasets: those whose runs may start.
+        datasets, losses: those whose runs may start.
         taken: keys of runs that are under way or have failed without a line.
     """
-    for step in (step for step in steps(parts) if step.cell.dataset in datasets):
+    for step in steps(parts):
+        if step.cell.dataset not in datasets or step.cell.loss not in losses:
+            continue
         for job in jobs_of(runs, step):
             key = key_of(job)
             if key not in runs.by_key and key not in taken:
@@ -415,7 +343,8 @@ def left(runs, parts=PARTS):
     for step in steps(parts):
         jobs = jobs_of(runs, step)
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
-        expected = {"final": seeds, "option": len(ONE_BY_ONE)}.get(step.stage, ROUND)
+        options = ROUND + (step.cell.loss == DSL)  # DSL's runs have SL's choice too
+        expected = {"final": seeds, "option": options}.get(step.stage, ROUND)
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
         if missing:
             found.append((step, missing))

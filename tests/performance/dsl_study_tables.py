@@ -5,26 +5,22 @@ import statistics
 
 from dsl_study_comparison import corrected, gain, result
 from dsl_study_data import DATA, IID, POPULARITY
-from dsl_study_plan import (
+from dsl_study_plan import METRIC, Cell, budget, chosen, key_of, option_jobs, trials
+from dsl_study_settings import (
+    BSL,
     DSL,
     FORMS,
+    IN_STEPS,
     KAPPA,
     LIGHTGCN,
     LOSSES,
-    METRIC,
     MF,
     ONE_BY_ONE,
     RIVALS,
     SL,
     TEMPERATURE,
-    TESTED_FORM,
+    TESTED_FORMS,
     XSIMGCL,
-    Cell,
-    budget,
-    chosen,
-    key_of,
-    option_jobs,
-    trials,
 )
 from measuring import markdown_table
 
@@ -57,8 +53,8 @@ class Study:
         other = self.result(cell._replace(loss=loss), selection, test)
         return None if ours is None or other is None else gain(ours, other)
 
-    def tests(self, selection_of):
-        """(data set, backbone, selection, test) where DSL or SL has been tested.
+    def tests(self, selection_of, losses=(DSL, SL)):
+        """(data set, backbone, selection, test) where one of the losses has been tested.
 
         Args:
             selection_of: test -> the selection whose runs are shown.
@@ -67,7 +63,7 @@ class Study:
             for name, data in DATA.items():
                 for test in data.tests:
                     key = (selection_of(test), test)
-                    if any(self.result(Cell(name, backbone, loss), *key) for loss in (SL, DSL)):
+                    if any(self.result(Cell(name, backbone, loss), *key) for loss in losses):
                         yield (name, backbone, *key)
 
     def rival(self, name, backbone, selection, test):
@@ -103,11 +99,11 @@ def _p(value):
 # Tables ------------------------------------------------------------------------------------------
 
 
-def compared(study, selection_of=own):
-    """DSL against SL on each test: (data set, backbone, selection, test) -> Gain or None, by Holm
-    over all of them."""
-    keys = list(study.tests(selection_of))
-    gains = [study.gain(Cell(name, b, DSL), SL, *where) for name, b, *where in keys]
+def compared(study, selection_of=own, losses=(DSL, SL)):
+    """A loss against another on each test: (data set, backbone, selection, test) -> Gain or None,
+    by Holm over all of them."""
+    keys = list(study.tests(selection_of, losses))
+    gains = [study.gain(Cell(name, b, losses[0]), losses[1], *where) for name, b, *where in keys]
     return dict(zip(keys, corrected(gains), strict=True))
 
 
@@ -142,8 +138,8 @@ def main_table(study, selection_of=own):
 
 
 def ablation_table(study):
-    """Each branch of DSL alone, both, and the form that is tested, over SL."""
-    losses, lines = (KAPPA, TEMPERATURE, DSL, TESTED_FORM), []
+    """Each branch of DSL alone, both, and the forms that are tested, over SL."""
+    losses, lines = (KAPPA, TEMPERATURE, DSL, *TESTED_FORMS), []
     for name, backbone, *where in study.tests(own):
         gains = [study.gain(Cell(name, backbone, loss), SL, *where) for loss in losses]
         if backbone == MF:
@@ -199,13 +195,48 @@ def _validated(row, kind):
     return None if row is None or "failed" in row else row["valid"][kind][METRIC]
 
 
+STEPWISE = tuple(IN_STEPS[loss] for loss in (DSL, SL))
+
+
+def steps_table(study):
+    """SL, BSL and DSL in steps on each test: what each chose, and one over another."""
+    sl, bsl, dsl = (IN_STEPS[loss] for loss in (SL, BSL, DSL))
+    over = [compared(study, losses=pair) for pair in ((dsl, sl), (bsl, sl), (dsl, bsl))]
+    lines = []
+    for name, backbone, *where in study.tests(own, STEPWISE):
+        found = {loss: study.result(Cell(name, backbone, loss), *where) for loss in (sl, bsl, dsl)}
+        shown = [f"{_shown(found[loss])} {_step(study, name, loss, where[1])}" for loss in found]
+        gains = [of_pair.get((name, backbone, *where)) for of_pair in over]
+        cells = [f"{percent(gain)} {_p(gain and gain.p_users)}".strip() for gain in gains]
+        lines.append([name, TEST_NAMES[where[1]], *shown, *cells])
+    head = ["data", "test", SL, BSL, DSL, "DSL over SL, p", "BSL over SL, p", "DSL over BSL, p"]
+    return markdown_table(head, lines)
+
+
+def _step(study, name, loss, kind):
+    """What a loss in steps chose beside SL's learning rate and tau, in brackets."""
+    best = chosen(study.runs, Cell(name, MF, loss), kind)
+    if best is None:
+        return ""
+    if best["trial"] == 0:
+        return "(SL's choice)"
+    settings = best["settings"]
+    if loss == IN_STEPS[DSL]:
+        said = ONE_BY_ONE[best["trial"]]
+    elif loss == IN_STEPS[BSL]:
+        said = {"tau_pos / tau_neg": settings["tau_pos"] / settings["tau_neg"]}
+    else:
+        said = settings
+    return f"({', '.join(f'{key} {value:.3g}' for key, value in said.items())})"
+
+
 def losses_table(study):
     """Every loss on every test, with what was chosen for it."""
     lines = []
     for backbone in BACKBONES:
         for name, data in DATA.items():
             for test in data.tests:
-                for loss in (*LOSSES, TESTED_FORM):
+                for loss in (*LOSSES, *TESTED_FORMS):
                     cell = Cell(name, backbone, loss)
                     found = study.result(cell, test, test)
                     if found is not None:

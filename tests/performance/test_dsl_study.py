@@ -12,12 +12,14 @@ import dsl_study_data as study_data
 import dsl_study_pictures as pictures
 import dsl_study_plan as plan
 import dsl_study_report as report
+import dsl_study_settings as tried
 import dsl_study_tables as tables
 import dsl_study_training as training
 import numpy as np
 import pytest
 from dsl_study_data import DATA, IID, POPULARITY, DataSet
-from dsl_study_plan import DSL, KAPPA, LOSSES, MF, SL, TEMPERATURE, Cell, Runs
+from dsl_study_plan import Cell, Runs
+from dsl_study_settings import DSL, KAPPA, LOSSES, MF, SL, TEMPERATURE
 from recbole.utils import early_stopping
 
 from recbole_dsl.config.run_config import Config
@@ -31,12 +33,15 @@ DATA_KINDS = (IID, POPULARITY)
 
 
 def test_a_longer_budget_keeps_the_trials_of_a_shorter_one():
-    assert plan.points(12) == plan.points(64)[:12] and len(plan.points(6)[0]) == 8
-    columns = np.array(plan.points(64)).T
+    assert tried.points(12) == tried.points(64)[:12] and len(tried.points(6)[0]) == 8
+    columns = np.array(tried.points(64)).T
     for column in columns:  # a Sobol sequence: as many points in each part of the range
         assert (np.histogram(column, 8, (0, 1))[0] == 8).all()
     # The trials of the store: another sequence would leave them without a use.
-    assert plan.settings_of(SL, plan.points(1)[0]) == {"learning_rate": 0.03693, "tau": 0.1037}
+    assert tried.settings_of(SL, tried.points(1)[0]) == {
+        "learning_rate": 0.03693,
+        "tau": 0.1037,
+    }
 
 
 def test_budgets_are_equal_and_all_losses_try_the_same_rates_and_temperatures():
@@ -45,12 +50,12 @@ def test_budgets_are_equal_and_all_losses_try_the_same_rates_and_temperatures():
         assert {len(found) for found in trials.values()} == {plan.TRIALS}
         assert {len({plan.key_of(job) for job in found}) for found in trials.values()} == {12}
         assert {(job["seed"], job["epochs"]) for found in trials.values() for job in found} == {
-            (plan.TRIAL_SEED, plan.EPOCHS)
+            (tried.TRIAL_SEED, plan.EPOCHS)
         }
         pairs = {loss: [_rate_and_tau(job) for job in found] for loss, found in trials.items()}
         for found in pairs.values():
             assert np.allclose(found, pairs[SL], rtol=1e-3)  # four digits are kept, Talos' of half
-    assert plan.TRIAL_SEED not in plan.SEEDS
+    assert tried.TRIAL_SEED not in plan.SEEDS
 
 
 def every_trial(cell, selection=IID, best=3):
@@ -66,12 +71,12 @@ def every_trial(cell, selection=IID, best=3):
 
 def _rate_and_tau(job):
     settings, loss = job["settings"], job["loss"]
-    tau = settings["tau_neg"] if loss == plan.BSL else settings["tau"]
-    return settings["learning_rate"], 2 * tau if loss == plan.TALOS else tau
+    tau = settings["tau_neg"] if loss == tried.BSL else settings["tau"]
+    return settings["learning_rate"], 2 * tau if loss == tried.TALOS else tau
 
 
 def test_the_first_round_is_without_a_losses_own_options_and_the_second_one_near_its_best():
-    for loss in (*LOSSES, *plan.FORMS):
+    for loss in (*LOSSES, *tried.FORMS):
         rows = every_trial(Cell("ml-100k-rs", MF, loss))
         assert [row["trial"] for row in rows] == list(range(12))
         assert [row["selection"] for row in rows] == [None] * 6 + [IID] * 6
@@ -85,7 +90,7 @@ def test_the_first_round_is_without_a_losses_own_options_and_the_second_one_near
         if loss.startswith(DSL):
             first = [row["settings"] for row in rows[:6]]
             assert all(row["alpha"] == row["beta"] == row["gamma"] == 0 for row in first)
-        if loss == plan.BSL:
+        if loss == tried.BSL:
             assert all(row["settings"]["tau_pos"] == row["settings"]["tau_neg"] for row in rows[:6])
             assert not any(found["tau_pos"] == found["tau_neg"] for found in later)
 
@@ -95,37 +100,52 @@ BEST = {"learning_rate": 0.02, "tau": 0.1, "effective_share": 0.5}
 
 def test_the_ablations_are_dsls_own_trials_with_a_branch_off():
     off = {KAPPA: {"gamma": 0.0}, TEMPERATURE: {"alpha": 0.0, "beta": 0.0}}
-    for point in plan.points(64):
-        settings = plan.settings_of(DSL, point, BEST)
+    for point in tried.points(64):
+        settings = tried.settings_of(DSL, point, BEST)
         for loss, changed in off.items():
-            assert plan.settings_of(loss, point, BEST) == {**settings, **changed}
+            assert tried.settings_of(loss, point, BEST) == {**settings, **changed}
 
 
 def test_forms_are_dsls_own_trials_with_something_changed():
-    changed = {form: set() for form in plan.FORMS}
-    for point in plan.points(64):
-        settings = plan.settings_of(DSL, point, BEST)
-        for form in plan.FORMS:
-            found = plan.settings_of(form, point, BEST)
+    changed = {form: set() for form in tried.FORMS}
+    for point in tried.points(64):
+        settings = tried.settings_of(DSL, point, BEST)
+        for form in tried.FORMS:
+            found = tried.settings_of(form, point, BEST)
             changed[form] |= set(found) - set(settings)
-            same = settings.keys() - {"tau"} if form in (plan.SHARE, plan.GAP) else settings.keys()
-            assert {key: settings[key] for key in same} == {key: found[key] for key in same}
+            same = (
+                settings.keys() - {"tau"} if form in (tried.SHARE, tried.GAP) else settings.keys()
+            )
+            without = {"alpha": 0.0, "beta": 0.0} if form == tried.GAMMA_FACTOR else {}
+            wanted = {**settings, **without}
+            assert {key: wanted[key] for key in same} == {key: found[key] for key in same}
     assert list(changed.values()) == [
-        {"positive_factor"}, {"base_tau", "effective_share"}, {"hardness"}, {"intensity"},
-        {"centre"}, {"base_tau"},
+        {"positive_factor"}, {"positive_factor"}, {"base_tau", "effective_share"}, {"hardness"},
+        {"intensity"}, {"centre"}, {"base_tau"},
     ]  # fmt: skip
 
 
-def test_forms_have_no_final_runs_but_the_one_that_is_tested():
+def test_the_positives_temperature_over_the_negatives_has_one_range_for_bsl_and_dsl():
+    for point in tried.points(64):
+        bsl = tried.settings_of(tried.BSL, point, {**BEST, "tau_neg": BEST["tau"]})
+        factor = tried.settings_of(tried.GAMMA_FACTOR, point, BEST)["positive_factor"]
+        assert bsl["tau_pos"] / bsl["tau_neg"] == pytest.approx(factor, rel=1e-3)
+        assert 0.8 <= factor <= 1.6
+
+
+def test_forms_have_no_final_runs_but_those_that_are_tested():
     assert all(step.stage != "final" for step in plan.steps(["e"]))
-    tested = [step.cell.loss for step in plan.steps(["f"]) if step.stage == "final"]
-    assert set(tested) == {plan.TESTED_FORM}
+    tested = {form: set() for form in tried.TESTED_FORMS}
+    for step in plan.steps(["f"]):
+        if step.stage == "final":
+            tested[step.cell.loss].add(step.selection)
+    assert tested == {tried.GAMMA_FACTOR: {IID}, tried.FACTOR: {IID, POPULARITY}}
 
 
 def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
-    found = [plan.settings_of(DSL, point, BEST) for point in plan.points(64)]
+    found = [tried.settings_of(DSL, point, BEST) for point in tried.points(64)]
     for name, (off, low, high) in (
-        ("alpha", plan.ALPHA), ("beta", plan.BETA), ("gamma", plan.GAMMA),
+        ("alpha", tried.ALPHA), ("beta", tried.BETA), ("gamma", tried.GAMMA),
     ):  # fmt: skip
         values = [settings[name] for settings in found]
         assert sum(value == 0 for value in values) == 64 * off
@@ -133,7 +153,7 @@ def test_dsls_branches_are_off_in_a_stated_share_and_span_their_ranges():
         assert high >= max(values) > high - 0.1 * (high - low)
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, *plan.FORMS])
+@pytest.mark.parametrize("loss", [*LOSSES, *tried.FORMS])
 def test_a_run_takes_the_settings(loss):
     job = every_trial(Cell("ml-100k-rs", MF, loss))[8]
     values = {**training._values(job, "data"), "data_path": "dataset"}
@@ -144,13 +164,13 @@ def test_a_run_takes_the_settings(loss):
 
 def test_graph_backbones_try_settings_around_mfs_choice():
     choice = {"learning_rate": 0.1, "tau": 0.1, "alpha": 0.5, "beta": -3.0, "gamma": 1.0}
-    found = [plan.settings_around(choice, point) for point in plan.points(64)]
+    found = [tried.settings_around(choice, point) for point in tried.points(64)]
     for name, low, high in (("tau", 0.1 / 1.5, 0.15), ("beta", -4.5, -1.5), ("gamma", 0.6, 1.4)):
         values = [settings[name] for settings in found]
         assert low - 1e-4 <= min(values) < max(values) <= high + 1e-4
     assert {settings["alpha"] for settings in found} == {0.5}
-    assert set(plan.settings_around({"learning_rate": 0.1, "tau": 0.1}, found and plan.points(1)[0])
-               ) == {"learning_rate", "tau"}  # fmt: skip
+    around_sl = tried.settings_around({"learning_rate": 0.1, "tau": 0.1}, tried.points(1)[0])
+    assert set(around_sl) == {"learning_rate", "tau"}
 
 
 # A store without training ------------------------------------------------------------------------
@@ -241,6 +261,7 @@ def test_the_most_important_runs_come_first_and_wait_for_what_they_depend_on():
         take("final", SL, 7)
     take("trial", DSL, 6)
     assert plan.next_job(runs, plan.PARTS, taken, (TWO,))["dataset"] == TWO
+    assert plan.next_job(runs, plan.PARTS, taken, losses=[tried.TALOS])["loss"] == tried.TALOS
 
 
 def test_parts_are_those_of_the_study_in_their_order():
@@ -248,9 +269,9 @@ def test_parts_are_those_of_the_study_in_their_order():
     assert [step.part for step in steps] == sorted(step.part for step in steps)
     of_a = [step for step in steps if step.part == "a"]
     of_shift = [s.cell.loss for s in of_a if (s.stage, s.selection) == ("second", POPULARITY)]
-    assert of_shift == [SL, DSL] * 4 + [KAPPA, TEMPERATURE] * 4 + [plan.BSL, plan.TALOS] * 4
+    assert of_shift == [SL, DSL] * 4 + [KAPPA, TEMPERATURE] * 4 + [tried.BSL, tried.TALOS] * 4
     first = [step.cell.loss for step in of_a if step.stage == "first"]
-    assert first == [SL] * 4 + [plan.TALOS] * 4  # the others share SL's
+    assert first == [SL] * 4 + [tried.TALOS] * 4  # the others share SL's
     unaware = of_a[-24:]  # two stages for as many as losses and ready shifted sets
     assert {(s.cell.dataset, s.cell.loss) for s in unaware} == {
         (name, loss) for name in (SHIFTED, "amazon2014-cd-popularity") for loss in LOSSES[:6]
@@ -258,14 +279,20 @@ def test_parts_are_those_of_the_study_in_their_order():
     assert {s.selection for s in unaware} == {IID}
     assert all(s.selection != IID or s.cell.dataset.endswith("-ps") for s in of_a[:-24])
     graphs = {(step.cell.backbone, step.cell.loss) for step in steps if step.part == "c"}
-    assert graphs == {(b, loss) for b in (plan.LIGHTGCN, plan.XSIMGCL) for loss in (SL, DSL)}
-    assert {step.cell.loss for step in steps if step.part == "d"} == {plan.PSL, plan.SLATK}
-    assert {step.cell.loss for step in steps if step.part == "e"} == set(plan.FORMS)
+    assert graphs == {(b, loss) for b in (tried.LIGHTGCN, tried.XSIMGCL) for loss in (SL, DSL)}
+    assert {step.cell.loss for step in steps if step.part == "d"} == {tried.PSL, tried.SLATK}
+    assert {step.cell.loss for step in steps if step.part == "e"} == set(tried.FORMS)
     one_by_one = [(s.cell.dataset, s.selection, s.stage) for s in steps if s.part == "g"]
     assert sorted(one_by_one) == sorted(
         (name, kind, "option") for name, found in DATA.items() for kind in found.tests
     )
     assert {step.cell.loss for step in steps if step.part == "g"} == {DSL}
+    in_steps = [s for s in steps if s.part == "h"]
+    for stage, wanted in (("option", (SL, DSL, tried.BSL)), ("final", tried.IN_STEPS.values())):
+        found = {(s.cell.dataset, s.selection, s.cell.loss) for s in in_steps if s.stage == stage}
+        assert found == {
+            (name, kind, loss) for name in DATA for kind in DATA[name].tests for loss in wanted
+        }
 
 
 def test_each_selection_has_its_own_trial_and_epoch_and_equal_choices_share_their_runs(store):
@@ -305,12 +332,12 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
     for kind in DATA_KINDS:
         best = plan.chosen(runs, cell._replace(loss=SL), kind)
         jobs = plan.option_jobs(runs, cell, kind)
-        assert len(jobs) == len(plan.ONE_BY_ONE) == len({plan.key_of(job) for job in jobs})
-        for job, options in zip(jobs, plan.ONE_BY_ONE, strict=True):
-            assert job["settings"] == {**best["settings"], **plan.OFF, **options}
-            assert (job["stage"], job["seed"]) == ("option", plan.TRIAL_SEED)
+        assert len(jobs) == len(tried.ONE_BY_ONE) == len({plan.key_of(job) for job in jobs})
+        for job, options in zip(jobs, tried.ONE_BY_ONE, strict=True):
+            assert job["settings"] == {**best["settings"], **tried.OFF, **options}
+            assert (job["stage"], job["seed"]) == ("option", tried.TRIAL_SEED)
             settings = training.trial_settings(job, "data")  # no early stopping
-            assert settings["epochs"] == settings["stopping_step"] == plan.OPTION_EPOCHS
+            assert settings["epochs"] == settings["stopping_step"] == tried.OPTION_EPOCHS
         (first, *_) = plan.second_jobs(runs, cell, kind)
         assert training.trial_settings(first, "data")["stopping_step"] == plan.PATIENCE
         before = plan.chosen(runs, cell, kind)
@@ -319,6 +346,79 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
             runs.add(trial_row(job, good))
         assert plan.chosen(runs, cell, kind) == before
     assert all(step.part != "g" or step.cell.dataset != TWO for step, _ in plan.left(runs))
+
+
+def _in_steps(runs, store, kind, best):
+    """Each loss's six runs at SL's choice, and the final runs of what they choose.
+
+    Args:
+        best: loss -> number of its best run.
+    """
+    start = Cell(TWO, MF, SL)
+    for loss in (DSL, SL, tried.BSL):
+        for job in plan.option_jobs(runs, start._replace(loss=loss), kind):
+            quality = 0.2 if job["trial"] == best[loss] else 0.1
+            runs.add(trial_row(job, {k: {"best_epoch": 7, "ndcg@20": quality} for k in DATA_KINDS}))
+    for loss in best:
+        cell = start._replace(loss=tried.IN_STEPS[loss])
+        for job in plan.final_jobs(runs, cell, kind):
+            runs.add(final_row(job, store))
+
+
+def test_in_steps_each_loss_has_sls_choice_and_six_runs_of_its_own(runs, store):
+    best = plan.chosen(runs, Cell(TWO, MF, SL), IID)["settings"]
+    rate, tau = best["learning_rate"], best["tau"]
+    assert tried.options_at(SL, best)[0] == best
+    assert tried.options_at(DSL, best)[0] == {**best, **tried.OFF}
+    assert tried.options_at(tried.BSL, best)[0] == {
+        "learning_rate": rate, "tau_neg": tau, "tau_pos": tau,
+    }  # fmt: skip
+    for loss in (SL, tried.BSL, DSL):
+        cell = Cell(TWO, MF, loss)
+        jobs = plan.option_jobs(runs, cell, IID)
+        assert [job["trial"] for job in jobs] == list(range(0 if loss == DSL else 1, 7))
+        assert len({plan.key_of(job) for job in jobs}) == len(jobs)
+        assert {job["epochs"] for job in jobs} == {tried.OPTION_EPOCHS}
+        assert plan.chosen(runs, cell._replace(loss=tried.IN_STEPS[loss]), IID) is None
+        assert cell._replace(loss=tried.IN_STEPS[loss]).model == f"MF_{loss}"
+    closer = tried.options_at(SL, best)[1:]
+    for name, factor in (("learning_rate", 1.5), ("tau", 1.15)):
+        ratios = [found[name] / best[name] for found in closer]
+        assert 1 / factor <= min(ratios) * 1.001 < 1 < max(ratios) <= 1.001 * factor
+    before = plan.chosen(runs, Cell(TWO, MF, DSL), IID)
+    of_ratio = pytest.approx(1.25 * tau, rel=1e-3)
+    _in_steps(runs, store, IID, {DSL: 6, SL: 0, tried.BSL: 4})
+    for loss, number, settings in (
+        (DSL, 6, {**best, **tried.OFF, "gamma": 0.5, "positive_factor": 1.25}),
+        (SL, 0, best),
+        (tried.BSL, 4, {"learning_rate": rate, "tau_neg": tau, "tau_pos": of_ratio}),
+    ):
+        jobs = plan.final_jobs(runs, Cell(TWO, MF, tried.IN_STEPS[loss]), IID)
+        assert [job["seed"] for job in jobs] == list(plan.SEEDS)
+        assert jobs[0]["settings"] == settings
+        assert (jobs[0]["trial"], jobs[0]["epochs"], jobs[0]["selection"]) == (number, 8, IID)
+    assert plan.chosen(runs, Cell(TWO, MF, DSL), IID) == before
+    assert plan.chosen(runs, Cell(TWO, MF, tried.IN_STEPS[SL]), POPULARITY) is None
+
+
+def test_in_steps_a_loss_that_gains_nothing_keeps_sls_choice(runs, store):
+    _in_steps(runs, store, IID, dict.fromkeys((DSL, SL, tried.BSL)))  # none is better: a tie
+    for loss in (DSL, SL, tried.BSL):
+        assert plan.chosen(runs, Cell(TWO, MF, tried.IN_STEPS[loss]), IID)["trial"] == 0
+
+
+def test_what_losses_in_steps_choose_is_compared(runs, store, monkeypatch):
+    for loss, quality in ((SL, 0.1), (tried.BSL, 0.15), (DSL, 0.2)):
+        monkeypatch.setitem(QUALITY, tried.IN_STEPS[loss], {IID: quality, POPULARITY: quality})
+    _in_steps(runs, store, IID, {DSL: 6, SL: 0, tried.BSL: 4})
+    study = tables.Study(runs, store)
+    _, _, line = tables.steps_table(study)
+    name, test, sl, bsl, dsl, *gains = (cell.strip() for cell in line.strip("|").split("|"))
+    assert (name, test) == (TWO, "i.i.d.")
+    assert sl.endswith("(SL's choice)") and bsl.endswith("(tau_pos / tau_neg 1.25)")
+    assert dsl.endswith("(gamma 0.5, positive_factor 1.25)")
+    assert [gain.split()[0] for gain in gains] == ["+100.0", "+50.0", "+33.3"]
+    assert "DSL is above SL on 1 of 1 sets" in report.verdict(study, tables.STEPWISE)[1]
 
 
 def test_the_table_of_options_is_over_sl_with_as_many_epochs(runs, store):
@@ -331,7 +431,7 @@ def test_the_table_of_options_is_over_sl_with_as_many_epochs(runs, store):
                 runs.add(trial_row(job, {POPULARITY: {"best_epoch": 1, "ndcg@20": quality}}))
     head, _, *lines = tables.options_table(tables.Study(runs, store), POPULARITY)
     assert head == f"| options | {SHIFTED} | {TWO} | mean |"
-    assert len(lines) == len(plan.ONE_BY_ONE)
+    assert len(lines) == len(tried.ONE_BY_ONE)
     assert lines[0] == "| none: SL | 0.0500 | 0.0500 |  |"
     assert lines[1] == "| gamma 0.5 | +20.0 % | +10.0 % | +15.0 % |"
     assert lines[2] == "| gamma 1 | +20.0 % |  |  |"
@@ -376,12 +476,12 @@ def test_a_test_metric_changes_no_choice(runs, store):
 
 
 def test_graph_backbones_wait_for_mf(runs):
-    cell = Cell(SHIFTED, plan.LIGHTGCN, DSL)
+    cell = Cell(SHIFTED, tried.LIGHTGCN, DSL)
     assert plan.first_jobs(Runs(), cell) == []
     jobs = plan.first_jobs(runs, cell)
     choice = plan.chosen(runs, cell._replace(backbone=MF), POPULARITY)["settings"]
     assert len(jobs) == plan.TRIALS_AROUND and plan.budget(cell) == 6
-    assert jobs[0]["settings"] == plan.settings_around(choice, plan.points(1)[0])
+    assert jobs[0]["settings"] == tried.settings_around(choice, tried.points(1)[0])
 
 
 # Numbers -----------------------------------------------------------------------------------------
@@ -435,27 +535,27 @@ def test_the_page_says_where_dsl_wins_and_where_it_does_not(runs, store):
     assert "mean gain +20.0 % (aim +9.3 %)" in lines[0]
     assert "i.i.d. tests, MF: DSL is above SL on 0 of 1" in lines[1]
     assert f"Not above SL, or not significantly: {TWO}, MF, i.i.d. (+0.0 %" in lines[2]
-    fill(runs, store, [Cell(SHIFTED, MF, plan.BSL)])
+    fill(runs, store, [Cell(SHIFTED, MF, tried.BSL)])
     table = tables.main_table(tables.Study(runs, store))
     row = next(line for line in table if line.startswith(f"| {SHIFTED} | MF | popularity"))
     assert "| BSL 0.0" in row and row.count(r"< 0.001 \*\*\*") == 3
 
 
 def test_forms_are_compared_on_validation(runs, store, monkeypatch):
-    monkeypatch.setitem(QUALITY, plan.FACTOR, {IID: 0.11, POPULARITY: 0.054})
-    fill(runs, store, [Cell(TWO, MF, plan.FACTOR)])
+    monkeypatch.setitem(QUALITY, tried.FACTOR, {IID: 0.11, POPULARITY: 0.054})
+    fill(runs, store, [Cell(TWO, MF, tried.FACTOR)])
     for row in runs.by_key.values():
         row.pop("tests", None)
     table = tables.forms_table(tables.Study(runs, store))
     assert [line for line in table if TWO in line] == [
-        f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |  |  |  |  |  |",
-        f"| {TWO} | popularity | 0.0600 | -10.0 % |  |  |  |  |  |",
+        f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |  |  |  |  |  |  |",
+        f"| {TWO} | popularity | 0.0600 | -10.0 % |  |  |  |  |  |  |",
     ]
 
 
 def test_a_rival_ahead_of_dsl_is_named(runs, store, monkeypatch):
-    monkeypatch.setitem(QUALITY, plan.TALOS, {IID: 0.2, POPULARITY: 0.01})
-    fill(runs, store, [Cell(TWO, MF, plan.TALOS)])
+    monkeypatch.setitem(QUALITY, tried.TALOS, {IID: 0.2, POPULARITY: 0.01})
+    fill(runs, store, [Cell(TWO, MF, tried.TALOS)])
     [said] = report._behind_others(tables.Study(runs, store))
     assert said.startswith(f"On {TWO}, MF, i.i.d., Talos is ahead of DSL: DSL over it -50.0 %")
 
@@ -627,7 +727,7 @@ def test_no_trial_reads_a_test_row(shop):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [DSL, plan.BSL, plan.FACTOR, plan.HARDNESS, plan.CENTRE])
+@pytest.mark.parametrize("loss", [DSL, tried.BSL, tried.FACTOR, tried.HARDNESS, tried.CENTRE])
 def test_the_shared_first_round_is_sls(loss, shop):
     assert one_trial(loss=loss, number=2, epochs=3) == one_trial(loss=SL, number=2, epochs=3)
 
