@@ -81,7 +81,7 @@ COMMAND = Command(
         '--model=MF_SL,BPR --eval_args="{split: {PS: [0.7, 0.1, 0.2]}}" \\\n'
         '      --test_sets="[iid, popularity]"',
         "--models_file=models.yaml --tune=20 --tune_seconds=3600",
-        "--report --output=saved/benchmark --columns=ndcg@20,recall@20",
+        "--report --output=saved/benchmark --columns=ndcg@10,recall@10",
     ],
     exit_codes=[(1, "a run or a study has failed")],
     work=_work,

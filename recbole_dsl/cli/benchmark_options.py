@@ -36,9 +36,10 @@ def as_names(name: str, text: str) -> list[str]:
 
 
 def as_seeds(name: str, text: str) -> list[int]:
-    """``0..4``, ``1,5,7`` or both mixed as a list of integers >= 0, ends included."""
+    """``0..4``, ``1,5,7``, ``[1, 5]`` or mixed as a list of integers >= 0, ends included."""
     found: list[int] = []
-    for part in text.split(","):
+    bracketed = re.fullmatch(r"\s*\[(.*)\]\s*", text)
+    for part in (bracketed[1] if bracketed else text).split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"--{name} must be integers >= 0 such as 0..4 or 1,5,7, got {text!r}")
@@ -128,7 +129,11 @@ OPTIONS = (
     ),
     switch("retry_failed", "run again what has failed; else a failed run, or study, stays one"),
     switch("keep_checkpoints", "keep each run's checkpoint, in its folder"),
-    switch("report", "run nothing: report again what the last command asked for"),
+    switch(
+        "report",
+        "run nothing: report again what the last command asked for, with another --reference, "
+        "--alternative or --columns where they are given",
+    ),
 )  # fmt: skip
 
 
@@ -147,6 +152,9 @@ def benchmark_request(given: Arguments) -> Request:
     for key in ("tune_seconds", "tune_sampler"):
         if key in own and "tune" not in own:
             raise UsageError(f"--{key} is of tuning, which --tune=TRIALS asks for")
+    alternative = own["alternative"]
+    if own["report"] and "alternative" not in given.given:
+        alternative = None
     return Request(
         models=own.get("model"),
         datasets=own["dataset"],
@@ -157,7 +165,7 @@ def benchmark_request(given: Arguments) -> Request:
         config_files=own.get("config_files", []),
         shared={key: property_files.parse_value(key, text) for key, text in given.settings},
         reference=own.get("reference"),
-        alternative=own["alternative"],
+        alternative=alternative,
         tune=own.get("tune"),
         tune_seconds=own.get("tune_seconds", math.inf),
         tune_sampler=own.get("tune_sampler", "tpe"),

@@ -54,7 +54,12 @@ COMMAND = Command(
     search it with --index=FOLDER.
     """,
     options=[
-        Option("output", "the folder; files of these names in it are replaced", "FOLDER"),
+        Option(
+            "output",
+            "the folder; files of these names in it are replaced, and an index of an earlier "
+            "export is removed",
+            "FOLDER",
+        ),
         Option("index", "faiss or hnswlib (default: no index)", "NAME"),
         Option(
             "ef",

@@ -138,5 +138,6 @@ def _without_seal(file: IO[bytes], name: str) -> str:
         return f"{name} is not a checkpoint of recbole_dsl, or not all of one"
     return (
         f"{name} is not a checkpoint of recbole_dsl, or an old one: it carries no digest, so that "
-        "nobody can tell whether it is what was written"
+        "nobody can tell whether it is what was written (RecBole's own .pth files are pickles, "
+        "which can run code as they are read: train again)"
     )

@@ -1,7 +1,7 @@
 """Rules between the settings of RecBole's own models; each raises UsageError with one line."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from recbole.utils import InputType
@@ -46,6 +46,17 @@ def check_host(values: Mapping[str, Any], spec: Model, given: Mapping[str, str])
                 "be an integer >= 1, got 0"
             )
     return [] if none else _many_negatives(arguments, spec, given.get("train_neg_sample_args", ""))
+
+
+def without_negatives(
+    values: Mapping[str, Any], spec: Model, given: Collection[str]
+) -> dict[str, None]:
+    """``train_neg_sample_args: None`` for a model of RecBole's with a softmax over all items, of
+    which RecBole refuses a run that does not say so; nothing where the user says what to draw."""
+    softmax = not spec.is_pair and values.get("loss_type") == "CE"
+    return (
+        {"train_neg_sample_args": None} if softmax and "train_neg_sample_args" not in given else {}
+    )
 
 
 def draws_none(arguments: Mapping[str, Any] | None) -> bool:

@@ -1,6 +1,7 @@
 """Which settings there are: those of a model, those of other models, and what is misspelled."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 from recbole_dsl.common.errors import UsageError, did_you_mean
@@ -66,6 +67,31 @@ def models_by_setting() -> dict[str, list[str]]:
     return found
 
 
+# Keys of settings that are maps, which are easily taken for settings.
+_NESTED = {
+    **dict.fromkeys(
+        ("block", "sample_num", "distribution", "exclude", "dynamic", "candidate_num"),
+        "train_neg_sample_args",
+    ),
+    **dict.fromkeys(("split", "order", "group_by", "mode"), "eval_args"),
+    "false_negative": "train_noise",
+}
+
+
+def check_part_file(path: Path, options: Collection[str], known: Collection[str]) -> None:
+    """Refuse the file of a user's own loss or backbone for a setting that nothing reads.
+
+    Args:
+        path: the file. options: settings that its class reads. known: those of other files.
+    Raises:
+        UsageError: a key of the file is neither, and no model's.
+    """
+    others = {*known, *options, *UNLISTED, SEARCH}
+    for key in read_yaml(path).keys() - others - models_by_setting().keys():
+        near = did_you_mean(key, [*options, *known])
+        raise UsageError(f"{path}: unknown setting {key!r}{near}")
+
+
 class Unknown(NamedTuple):
     """What becomes of a setting that the model does not have.
 
@@ -102,6 +128,7 @@ def unknown_setting(
             raise UsageError(f"{message} (strict_config: False ignores it)")
     else:
         near = f"; use {REPLACED[key]}" if key in REPLACED else did_you_mean(key, known)
+        near = f"; it is a key of {_NESTED[key]}" if key in _NESTED else near
         message = f"unknown setting {key!r} ({layer}){near}"
         if own_class:
             return Unknown(True, f"{message} (passed on to {spec.name})")

@@ -49,6 +49,10 @@ class Layers:
         """Put a layer under all others."""
         self._layers.insert(0, (label, dict(values)))
 
+    def names_without(self, label: str) -> set[str]:
+        """The settings of all layers but one."""
+        return {key for name, layer in self._layers if name != label for key in layer}
+
     def resolve(self) -> tuple[dict[str, Any], dict[str, str]]:
         """The winning values and the labels of their layers: two dicts with the same keys."""
         values: dict[str, Any] = {}

@@ -7,6 +7,7 @@ import recbole
 
 from recbole_dsl.common.property_files import SEARCH, properties_dir, read_yaml
 from recbole_dsl.config.layers import Layers
+from recbole_dsl.losses import RowLoss
 from recbole_dsl.models.adapters import fitting
 from recbole_dsl.models.own_classes import signature_defaults
 from recbole_dsl.models.plugins import OURS, Part
@@ -69,7 +70,11 @@ class PropertyLayers(Layers):
         if part.origin == OURS:
             self._add_ours(f"{part.kind}/{part.name}.yaml")
             return
-        self.add(f"{part.kind} {part.shown}, signature", signature_defaults(class_of(part)))
+        cls = class_of(part)
+        values = signature_defaults(cls)
+        if issubclass(cls, RowLoss):
+            values = {"score": cls.scores[0], **values}
+        self.add(f"{part.kind} {part.shown}, signature", values)
         if part.properties is not None:
             self._add_file(f"{part.kind} file {part.properties}", part.properties)
 

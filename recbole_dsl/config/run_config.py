@@ -23,18 +23,28 @@ from recbole_dsl.config.dataset_files import (
     check_own_settings,
     own_settings,
 )
-from recbole_dsl.config.host_checks import check_host_negatives
-from recbole_dsl.config.known_settings import REPLACED, UNLISTED, unknown_setting
+from recbole_dsl.config.host_checks import check_host_negatives, without_negatives
+from recbole_dsl.config.known_settings import (
+    REPLACED,
+    UNLISTED,
+    check_part_file,
+    unknown_setting,
+)
 from recbole_dsl.config.layers import Layers
 from recbole_dsl.config.prepare import prepare_recbole
 from recbole_dsl.config.property_layers import PropertyLayers
 from recbole_dsl.config.schema import Schema
 from recbole_dsl.evaluation.settings import check_user_metrics
+from recbole_dsl.models.adapters import fitting
+from recbole_dsl.models.own_classes import options_by_setting
+from recbole_dsl.models.plugins import OURS
+from recbole_dsl.models.registry import class_of
 from recbole_dsl.models.resolve import Model, resolve_model
 
 _COMMAND_LINE = "command line"
 SHARED = "command line, for all models"
 DERIVED = "derived by RecBole"
+GIVEN = ("config file", "config dict", _COMMAND_LINE)  # how the layers of the user begin
 
 
 class Config(RecBoleConfig):
@@ -93,9 +103,8 @@ class Config(RecBoleConfig):
     ) -> None:
         prepare_recbole()
         self._arguments, self._shared = list(arguments), dict(shared or {})
-        self._of_script = of_script
+        self._of_script, self.warnings = of_script, []
         self._defaults, self._given = PropertyLayers(), Layers()
-        self.warnings = []
         self.search, self.property_paths = self._defaults.search, self._defaults.paths
         super().__init__(model, dataset, config_file_list, config_dict)
         check_user_metrics(self)
@@ -160,16 +169,17 @@ class Config(RecBoleConfig):
     # Checking them -------------------------------------------------------------------------------
 
     def _get_final_config_dict(self) -> dict[str, Any]:
-        defaults, _ = self._defaults.resolve()
-        given, origins = self._given.resolve()
+        (defaults, _), (given, origins) = self._defaults.resolve(), self._given.resolve()
         known = set(defaults) | UNLISTED | {k for keys in self.parameters.values() for k in keys}
         if self.own_settings is not None:
             of_data = self.parameters["Dataset"] + self.parameters["Evaluation"]
             check_own_settings(self.own_settings, of_data, known)
+        _check_part_files(self.spec, self._defaults)
         self.schema = Schema(self.property_paths, defaults)
         kept = self._only_known(given, origins, known - REPLACED.keys())
         self._defaults.add("given", kept)
         values, layers = self._defaults.resolve()
+        values |= without_negatives(values, self.spec, kept)
         self.origins = {key: origins.get(key, layer) for key, layer in layers.items()}
         self.warnings += check_all(
             values, self.spec, self.model_class.type, given={key: origins[key] for key in kept}
@@ -239,6 +249,15 @@ class Config(RecBoleConfig):
         }
 
 
+def _check_part_files(spec: Model, defaults: PropertyLayers) -> None:
+    """Refuse settings that nothing reads in the files of a user's own loss and backbone."""
+    for part in spec.parts:
+        if part.origin not in (OURS, fitting.ORIGIN) and part.properties is not None:
+            of_others = defaults.names_without(f"{part.kind} file {part.properties}")
+            options = options_by_setting(class_of(part))
+            check_part_file(part.properties, options.keys(), of_others)
+
+
 @contextlib.contextmanager
 def _recboles_checks(where: str = "") -> Iterator[None]:
     """RecBole's own checks of settings, as usage errors."""
@@ -246,6 +265,15 @@ def _recboles_checks(where: str = "") -> Iterator[None]:
         yield
     except (ValueError, NotImplementedError, RuntimeError, TypeError) as error:
         raise UsageError(f"{where}{error}") from error
+
+
+def given_settings(config: Config) -> dict[str, Any]:
+    """What the user's files, dict and command line say, as plain data."""
+    return {
+        key: plain_data(config.layered[key])
+        for key, layer in config.origins.items()
+        if layer.startswith(GIVEN) and key in config.layered
+    }
 
 
 def plain_data(value: Any) -> Any:

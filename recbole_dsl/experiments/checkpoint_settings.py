@@ -70,9 +70,15 @@ def config_of(
         model: as in :func:`model_of`. settings: what the caller says in place of the checkpoint,
             such as ``data_path``. device: None: "auto".
     Raises:
-        UsageError: a path, class or code that the caller has not named; or a setting is wrong.
+        UsageError: a path, class or code that the caller has not named; another model or dataset
+            in settings; or a setting is wrong.
     """
     target, named = model_of(state, name, model), dict(settings or {})
+    for key in ("model", "dataset"):
+        if named.get(key, state[key]) != state[key]:
+            raise UsageError(
+                f"{name} is of the {key} {state[key]!r}; settings cannot make it {named[key]!r}"
+            )
     _check_names(state, name)
     spec = resolve_model(target)
     stored, defaults = state["config"], _defaults(spec.name)

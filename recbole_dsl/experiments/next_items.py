@@ -1,5 +1,6 @@
 """What comes next after sequences of items, by a trained sequential model."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,15 +36,20 @@ def recommend_for_sequences(
     Returns:
         DataFrame: sequence (from 0), rank (from 1), item, score; best first.
     Raises:
-        UsageError: no sequential model, an unknown item or user, an empty sequence, or k < 1.
+        UsageError: no sequential model, an unknown item or user, a sequence that is empty or a
+            string, or k < 1.
     """
+    if isinstance(loaded, (str, os.PathLike)):
+        raise UsageError(f"loaded must be what recbole_dsl.load gives back, got {str(loaded)!r}")
     config, dataset = loaded.config, loaded.dataset
     model: Any = loaded.model
     if not config.spec.is_sequential:
         raise UsageError(f"{config['model']} is no <SequentialModel>_<Loss>: it has no sequences")
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise UsageError(f"k must be an integer >= 1, got {k!r}")
-    given = [[str(item) for item in sequence] for sequence in sequences]
+    given = [_items(sequence, row) for row, sequence in enumerate(sequences)]
+    if not given:
+        return _table(dataset, [], int(k))
     rows = _rows(model, dataset, given, users)
     k = min(int(k), dataset.item_num - 1)
     step = max(_SCORES // dataset.item_num, 1)
@@ -58,6 +64,16 @@ def recommend_for_sequences(
             best = torch.topk(scores, k)
             found.append((best.values.cpu().numpy(), best.indices.cpu().numpy()))
     return _table(dataset, found, k)
+
+
+def _items(sequence: Sequence[str], row: int) -> list[str]:
+    """The items of a sequence. A string would be taken for one, of its letters."""
+    if isinstance(sequence, str):
+        raise UsageError(
+            f"sequence {row} must be a list of items, got {sequence!r}: one sequence is "
+            '[["50", "181"]]'
+        )
+    return [str(item) for item in sequence]
 
 
 def _rows(model: Any, dataset: Any, given: list[list[str]], users: Any) -> Interaction:

@@ -5,12 +5,12 @@ import os
 from typing import Any
 
 from recbole_dsl.common.terminal import say
-from recbole_dsl.config.run_config import Config
+from recbole_dsl.config.run_config import GIVEN, Config
 from recbole_dsl.data.pipeline import SplitData
 from recbole_dsl.experiments.result import count_parameters
 
 # How the names of the layers begin that are no defaults.
-_GIVEN = ("dataset file ", "config file ", "config dict", "command line")
+_GIVEN = ("dataset file ", *GIVEN)
 
 
 def say_start(config: Config) -> None:
@@ -52,7 +52,9 @@ def say_split(data: SplitData) -> None:
     if name != "benchmark_filename" or len(shares) == 2:  # of two, validation is drawn from train
         how += f", seed {data.card['seed']}"
     sizes = ", ".join(f"{part} {size['rows']:,}" for part, size in data.summary.items())
-    _say("split", f"{how}: {sizes} rows")
+    lost = sum(sum(reasons.values()) for reasons in data.card.get("left_out", {}).values())
+    left = f"; {lost:,} left out, of users or items that train lacks" if lost else ""
+    _say("split", f"{how}: {sizes} rows{left}")
 
 
 def say_model(config: Config, trainer: Any, data: SplitData) -> None:

@@ -89,11 +89,20 @@ def properties_beside(cls: type) -> Path | None:
     return path if path.is_file() else None
 
 
+def options_by_setting(cls: type) -> dict[str, str]:
+    """Settings that a class reads -> the names of its keyword-only arguments."""
+    return {
+        name.rstrip("_"): name  # lambda_ reads lambda, a keyword of Python's
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
 def signature_defaults(cls: type) -> dict[str, Any]:
     """The settings of a class that its signature gives a value: keyword-only, plain data."""
     parameters: Mapping[str, inspect.Parameter] = inspect.signature(cls).parameters
     return {
-        name.rstrip("_"): parameter.default  # lambda_ is the setting lambda
-        for name, parameter in parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and isinstance(parameter.default, _PLAIN)
+        setting: parameters[name].default
+        for setting, name in options_by_setting(cls).items()
+        if isinstance(parameters[name].default, _PLAIN)
     }

@@ -15,6 +15,7 @@ from recbole_dsl.models.plugins import Part
 from recbole_dsl.models.recommender import PairRecommender
 from recbole_dsl.models.sequence_recommender import SequenceRecommender
 
+_OF_TREES = ("xgboost", "lightgbm")  # as RecBole calls them; its own trainers run them
 _RECBOLE_PACKAGES = (
     "general_recommender",
     "context_aware_recommender",
@@ -110,6 +111,11 @@ def resolve_model(target: str) -> Model:
         raise UsageError(
             f"unknown loss {loss!r} in model {target!r} (known: "
             f"{', '.join(registry.loss_names())}){did_you_mean(target, pairs)}"
+        )
+    if target.lower() in _OF_TREES:
+        raise UsageError(
+            f"model {target!r} is trained by a library of its own, and not run here: "
+            "recbole_dsl list shows all models"
         )
     guess = did_you_mean(target, [*pairs, *hosts])
     raise UsageError(f"unknown model {target!r}{guess} (recbole_dsl list shows all models)")

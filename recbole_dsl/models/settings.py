@@ -1,6 +1,5 @@
 """Checks of the settings of a ``<Backbone>_<Loss>``, and building backbone and loss from them."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ from recbole_dsl.common.errors import UsageError, did_you_mean
 from recbole_dsl.common.property_files import require
 from recbole_dsl.losses import RowLoss
 from recbole_dsl.models.batch_inputs import DRAWN, OFFERED, SCORED
+from recbole_dsl.models.own_classes import options_by_setting
 from recbole_dsl.models.registry import LOSSES, backbone_class, is_backbone, loss_class
 
 T = TypeVar("T")
@@ -27,25 +27,16 @@ def build_from_settings(cls: type[T], config: Mapping[str, Any], *args: Any) -> 
     Raises:
         KeyError: a setting is missing. UsageError: the class refuses a value.
     """
-    options = {name: require(config, key) for key, name in _options(cls).items()}
+    options = {name: require(config, key) for key, name in options_by_setting(cls).items()}
     try:
         return cls(*args, **options)
     except (ValueError, TypeError) as error:
         raise UsageError(f"{config['model']}: {error}") from error
 
 
-def _options(cls: type) -> dict[str, str]:
-    """Settings that a class reads -> the names of its keyword-only arguments."""
-    return {
-        name.rstrip("_"): name  # lambda_ reads lambda, a keyword of Python's
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-
-
 def options_of(loss: str) -> frozenset[str]:
     """The names of a loss's own settings."""
-    return frozenset(_options(loss_class(loss)))
+    return frozenset(options_by_setting(loss_class(loss)))
 
 
 def check_pair_settings(config: Mapping[str, Any]) -> None:
@@ -56,7 +47,7 @@ def check_pair_settings(config: Mapping[str, Any]) -> None:
     """
     name = config["backbone"]
     if is_backbone(name) or ":" in name:  # those of RecBole's models are as its files have them
-        for option in _options(backbone_class(name)):
+        for option in options_by_setting(backbone_class(name)):
             require(config, option)
     loss = build_from_settings(loss_class(config["loss"]), config)
     if require(config, "test_score") not in (None, "cosine", "dot"):
@@ -152,7 +143,7 @@ def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> Non
     Raises:
         UsageError: the reason, which is in the backbone, the loss or a setting.
     """
-    negatives, reason = config["train_neg_sample_args"], None
+    negatives, reason, remedy = config["train_neg_sample_args"], None, ""
     all_rows = [
         f"{key}: {value}"
         for key, value in (("sample_num", ALL), ("block", 1))
@@ -164,6 +155,8 @@ def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> Non
         reason = (
             f"with {all_rows[0]} in train_neg_sample_args the gradient has a row for every item"
         )
+        remedy = "draw negatives once for many rows, "
+        remedy += "train_neg_sample_args: {sample_num: 1000, block: 1024}, or "
     elif "item_table" in loss.inputs:
         reason = f"{config['loss']} scores all items"
     elif any(parameter.requires_grad for parameter in loss.parameters()):
@@ -173,7 +166,7 @@ def check_sparse(config: Mapping[str, Any], backbone: Any, loss: RowLoss) -> Non
     if reason:
         raise UsageError(
             f"{config['model']}: learner sparse_adam updates only the rows of a batch, but "
-            f"{reason}; use learner: adam"
+            f"{reason}; {remedy}use learner: adam"
         )
 
 

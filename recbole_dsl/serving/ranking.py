@@ -128,16 +128,20 @@ def _parts(exclude: str | Sequence[str] | None, known: Sequence[str]) -> list[st
     """The names of the parts whose items are left out."""
     if exclude is None:
         return []
-    if isinstance(exclude, str):
-        exclude = known if exclude == SEEN else [exclude]
-    for name in exclude:
+    words = exclude.split(",") if isinstance(exclude, str) else exclude
+    asked = [word.strip() for word in words]
+    if asked == [SEEN]:
+        return list(known)
+    if SEEN in asked:
+        raise UsageError(f"exclude: {SEEN} is all parts and stands alone, got {', '.join(asked)}")
+    for name in asked:
         if name not in known:
             names = [SEEN, *known]
             raise UsageError(
                 f"exclude must be None or among {', '.join(names)}, got {name!r}"
                 f"{did_you_mean(name, names)}"
             )
-    return list(dict.fromkeys(exclude))
+    return list(dict.fromkeys(asked))
 
 
 def _slices(positions: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -11,6 +11,7 @@ from recbole.utils import get_gpu_usage, set_color
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
+from recbole_dsl.common.errors import UsageError
 from recbole_dsl.training.loss_observer import LossObserver
 
 
@@ -47,6 +48,7 @@ def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> 
         epoch: number of the epoch, for the progress bar and errors.
         show_progress: whether to show a bar.
     Raises:
+        UsageError: a loss is no single number.
         NonFiniteLossError: a loss is nan or infinite; on a CPU before its gradient is taken, on a
             GPU at most 100 batches later, and before the epoch ends.
     """
@@ -66,6 +68,11 @@ def train_epoch(trainer: Any, batches: Any, epoch: int, show_progress: bool) -> 
             observer.observe()
         with torch.autocast(device.type, precision, enabled=trainer.enable_amp):
             loss = model.calculate_loss(interaction.to(device))
+        if loss.ndim:
+            raise UsageError(
+                f"{trainer.config['model']}: the loss of a batch must be one number, got a tensor "
+                f"of shape {tuple(loss.shape)}: take its mean"
+            )
         losses[done - 1] = loss.detach()
         if done - checked >= check_after:
             _check_finite(trainer, losses, epoch, checked, done)

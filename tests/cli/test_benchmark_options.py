@@ -57,6 +57,16 @@ def test_mistakes_are_named(arguments, message):
     assert message in str(caught.value)
 
 
+def test_a_report_keeps_the_alternative_of_the_last_plan_unless_it_is_given():
+    assert _request(["--report"]).alternative is None
+    assert _request(["--report", "--alternative=better"]).alternative == "better"
+    assert _request(["--report"]).reference is None
+
+
+def test_seeds_may_stand_in_brackets():
+    assert _request(["--model=A", "--seeds=[0, 2..3]"]).seeds == [0, 2, 3]
+
+
 def test_defaults_are_those_of_the_help():
     given = _request(["--models_file=m.yaml"])
     assert given.models is None and given.models_file == "m.yaml" and given.config_files == []

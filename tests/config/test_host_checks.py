@@ -40,3 +40,10 @@ def test_those_that_do_pass():
     config_of("BPR", train_neg_sample_args={"dynamic": True, "candidate_num": 5})
     config_of("BERT4Rec", train_neg_sample_args=None)
     config_of("FM", train_neg_sample_args={"sample_num": 2})
+
+
+def test_a_softmax_over_all_items_draws_no_negatives_unless_it_is_told_to():
+    assert config_of("SASRec")["train_neg_sample_args"]["distribution"] == "none"
+    with pytest.raises(UsageError, match="should be None when the loss_type is CE"):
+        config_of("SASRec", train_neg_sample_args={"distribution": "uniform"})
+    assert config_of("BPR")["train_neg_sample_args"]["distribution"] == "uniform"

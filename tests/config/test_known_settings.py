@@ -41,6 +41,9 @@ def test_unknown_settings_stop_the_run_wherever_they_are_given(model, tmp_path):
     ):
         with pytest.raises(UsageError, match=f"unknown setting 'train_batchsize' .{where}"):
             config_of(model, **given)
+    for key, of in (("block", "train_neg_sample_args"), ("split", "eval_args")):
+        with pytest.raises(UsageError, match=f"unknown setting '{key}' .*; it is a key of {of}"):
+            Config(model, "ml-100k", config_dict={key: 1})
     with pytest.raises(UsageError, match="unknown setting 'train_batchsize' .command line"):
         config_of(model, "train_batchsize=5")
 

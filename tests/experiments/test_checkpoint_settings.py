@@ -114,7 +114,10 @@ def test_the_caller_may_name_what_the_checkpoint_may_not(make_dataset, own_folde
         load(path, model=model)
     with pytest.raises(UsageError, match="say model='MF_my_losses:Mine' if it is yours"):
         load(path, settings={"data_path": "elsewhere"})
-    loaded = load(path, model=model, settings={"data_path": "elsewhere"})
+    other = r"is of the dataset 'toy'; settings cannot make it 'ml-100k'"
+    with pytest.raises(UsageError, match=other):
+        load(path, model=model, settings={"data_path": "elsewhere", "dataset": "ml-100k"})
+    loaded = load(path, model=model, settings={"data_path": "elsewhere", "dataset": "toy"})
     assert (loaded.config["tau"], loaded.dataset.dataset_path) == (0.2, "elsewhere/toy")
     words = [path, f"--model={model}", "--data_path=elsewhere", "--rows=50"]
     assert diagnose.main(words) == 0

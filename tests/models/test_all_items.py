@@ -210,7 +210,8 @@ def test_diagnostics_have_finite_scores_of_as_many_negatives_as_items(checkerboa
 
 
 def test_row_sparse_adam_is_refused(checkerboard):
-    with pytest.raises(UsageError, match="with sample_num: all .* a row for every item; use .*ada"):
+    remedy = "draw negatives once for many rows, .* block: 1024}, or use learner: adam"
+    with pytest.raises(UsageError, match=f"with sample_num: all .* a row for every item; {remedy}"):
         _model("MF_SL", checkerboard, learner="sparse_adam")
 
 

@@ -92,3 +92,31 @@ def test_an_input_that_nobody_offers_gets_the_nearest_name(hinge):
     path.write_text(path.read_text().replace("paper =", 'inputs = ("pos", "negs")\n    paper ='))
     with pytest.raises(UsageError, match="the loss asks for 'negs', .*did you mean neg"):
         Config("MF_hinge:HingeLoss", "ml-100k")
+
+
+def test_a_setting_of_its_file_that_nothing_reads_is_refused(hinge):
+    (hinge / "hinge.yaml").write_text("score: cosine\nmargn: 0.9\nmargin: 0.3\n")
+    message = r"hinge.yaml: unknown setting 'margn'; did you mean margin\?"
+    with pytest.raises(UsageError, match=message):
+        Config("MF_hinge:HingeLoss", "ml-100k")
+    (hinge / "hinge.yaml").write_text("margin: 0.3\nlearning_rate: 0.1\nseed: 7\n")
+    config = Config("MF_hinge:HingeLoss", "ml-100k")
+    assert (config["learning_rate"], config["seed"]) == (0.1, 7)
+
+
+def test_a_loss_without_a_file_has_the_score_it_is_defined_for(own_folder, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    (own_folder / "plain.py").write_text(
+        "from recbole_dsl.losses import RowLoss\n\n\n"
+        "class Plain(RowLoss):\n    scores = ('dot', 'cosine')\n\n"
+        "    def forward(self, pos, neg):\n        return (neg - pos.unsqueeze(1)).exp()\n"
+    )
+    try:
+        assert Config("MF_plain:Plain", "ml-100k")["score"] == "dot"
+        config = Config("MF_plain:Plain", "ml-100k", config_dict={"score": "cosine"})
+        assert config["score"] == "cosine"
+        shape = r"MF_Plain: the loss of a batch must be one number, .* shape \(\d+, \d+\): take"
+        with pytest.raises(UsageError, match=shape):
+            recbole_dsl.run("MF_plain:Plain", "ml-100k", config_dict=QUICK)
+    finally:
+        sys.modules.pop("plain", None)

@@ -287,9 +287,14 @@ def test_a_trained_model_recommends_what_comes_next(model, ring):
     for given, message in (
         ([["i3", "i44"]], "item_id 'i44' is not in the model's data; did you mean i4"),
         ([[]], "sequence 0 is empty"),
+        (["i3", "i4"], "sequence 0 must be a list of items, got 'i3': one sequence is "),
     ):
         with pytest.raises(UsageError, match=message):
             recommend_for_sequences(loaded, given, users=user)
+    empty = recommend_for_sequences(loaded, [], users=[] if users else None)
+    assert list(empty.columns) == list(table.columns) and not len(empty)
+    with pytest.raises(UsageError, match="must be what recbole_dsl.load gives back, got 'saved"):
+        recommend_for_sequences("saved/model.pth", [["i3"]])
     if users:
         with pytest.raises(UsageError, match="Caser_SL has a vector for each user: name them"):
             recommend_for_sequences(loaded, [["i1"]])

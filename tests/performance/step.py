@@ -2,16 +2,19 @@
 
     python tests/performance/step.py --data=FOLDER --dataset=amazon2014-electronic
     python tests/performance/step.py --tables=all,sizes
+    python tests/performance/step.py --data=FOLDER --tables=blocks --vectors=AVX2
 
 FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `python -m recbole_dsl import`. A
 step is all of it: the batch from the loader, its negatives, scores, loss, gradient, optimiser.
-Variants are timed in turn in one process; peak memory is that of a process of its own.
+Variants are timed in turn in one process; peak memory is that of a process of its own. --vectors
+limits a processor of Intel's, which may have more, to what others have.
 
 The tables go to docs/results/step.md.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -50,6 +53,14 @@ B, M, D = 1024, 1000, 64
 BLOCKS = (1, 8, 32, 128, 1024)
 NAMES = {1: ", every row its own", B: ", one draw a step"}
 HOST = "recbole_way:TiledMF"
+# Vectors of a processor -> what holds MKL's, torch's and oneDNN's kernels to them.
+LIMITS = {
+    "AVX2": {
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    }
+}
 
 
 class Step:
@@ -309,9 +320,13 @@ def main():
     parser.add_argument("--data", help="folder of the imported data sets; not for all and sizes")
     parser.add_argument("--dataset", default="amazon2014-electronic")
     parser.add_argument("--tables", default="blocks,all,losses,backbones,sizes")
+    parser.add_argument("--vectors", choices=LIMITS, help="use no wider ones than these")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     parser.add_argument("settings", nargs="?", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    limits = LIMITS.get(arguments.vectors, {})
+    if limits.items() - os.environ.items():  # the libraries read them as they are loaded
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, **limits})
     sys.argv = sys.argv[:1]  # RecBole's trainers look there
     sys.path.insert(0, str(HERE))  # recbole_way
     memory.keep_large_blocks()
@@ -332,11 +347,13 @@ def main():
         }
         for name in arguments.tables.split(","):
             lines = made[name]()
+            limited = f" Limited to {arguments.vectors}." if limits else ""
             speed = (
                 f"Measured rates: {rates['product'] / 1e9:.0f} GFLOP/s of matrix product, "
-                f"{rates['copy'] / 1e9:.1f} GB/s of copying. {machine()}"
+                f"{rates['copy'] / 1e9:.1f} GB/s of copying. {machine()}{limited}"
             )
-            write_page(RESULTS / "step.md", name, [*lines, "", speed])
+            mark = f"{name}, {arguments.vectors}" if limits else name
+            write_page(RESULTS / "step.md", mark, [*lines, "", speed])
             print("\n".join(lines), speed, sep="\n", flush=True)
 
 

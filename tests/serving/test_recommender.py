@@ -107,6 +107,10 @@ def test_integers_stand_for_their_digits(content):
             "exclude must be None or among seen, train, valid, test, got 'trian'; did you mean "
             "train?",
         ),
+        (
+            lambda r: r.recommend(exclude="seen,train"),
+            "exclude: seen is all parts and stands alone, got seen, train",
+        ),
         (lambda r: r.recommend(unknown="skip"), "unknown must be one of error, warn, got 'skip'"),
         (lambda r: r.recommend(items="é"), "the model knows no item 'é'"),
         (

@@ -143,7 +143,9 @@ def _targets(
     paths = [*targets.values(), dataset_settings.path_in(folder)]
     there = [path.name for path in paths if path.exists()] + _left_over(targets)
     if there and not overwrite:
-        raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
+        raise UsageError(
+            f"{folder} already holds {', '.join(there)}; --overwrite (overwrite=True) replaces them"
+        )
     return targets
 
 

@@ -134,7 +134,11 @@ def _check_first_line(table: TextTable, chosen: dict[str, str]) -> None:
 
 def _columns_of(table: Table) -> str:
     names = ", ".join(table.columns)
-    hint = f", separator {table.sep!r}" if table.sep and len(table.columns) == 1 else ""
+    hint = ""
+    if table.sep and len(table.columns) == 1:
+        others = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
+        other = next((word for sep, word in others.items() if sep in names), None)
+        hint = f", separator {table.sep!r}" + (f"; try --sep={other}" if other else "")
     if any(re.fullmatch(r"[\d.]+", name) for name in table.columns):
         hint += "; no header? --header=False"
     return f"(columns: {names}{hint})"

@@ -230,7 +230,9 @@ def _write(
     left_over = _left_over(targets)
     there = [path.name for path in targets if path.exists()] + left_over
     if there and not overwrite:
-        raise UsageError(f"{folder} already holds {', '.join(there)}; --overwrite replaces them")
+        raise UsageError(
+            f"{folder} already holds {', '.join(there)}; --overwrite (overwrite=True) replaces them"
+        )
     with updated_folder(folder, without=left_over) as made:
         _write_rows([made / p.name for p, content in targets.items() if content is None], copy_rows)
         for path, content in targets.items():

@@ -37,6 +37,11 @@ def benchmark(request: Request) -> Ended:
         stored = store.read_plan(request.output)
         if request.columns is not None:
             stored["columns"] = request.columns
+        if request.alternative is not None:
+            stored["alternative"] = request.alternative
+        if request.reference is not None:
+            labels = list(dict.fromkeys(run["label"] for run in stored["runs"]))
+            stored["reference"] = entries.choose_reference(labels, request.reference)
         return Ended(_report(request.output, stored, None))
     models = entries.entries(request.models, request.models_file)
     reference = entries.choose_reference([entry.label for entry in models], request.reference)

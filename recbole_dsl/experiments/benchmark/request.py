@@ -16,13 +16,14 @@ class Request(NamedTuple):
         models_file: path of the YAML with labels, or None. config_files: list of paths, for all.
         shared: setting -> value, for all.
         reference: label that the others are compared with; None: the first.
-        alternative: "two-sided" or "better".
+        alternative: "two-sided" or "better"; None, with report_only: that of the last plan.
         tune: trials for each model on each dataset before its runs; None: nothing is tuned.
         tune_seconds: what the trials of a model on a dataset may take together.
         tune_sampler: "tpe", "random" or "grid".
         retry_failed: whether failed runs and studies are run again.
         keep_checkpoints: whether the runs' checkpoints are kept.
-        report_only: nothing is run; the last plan of ``output`` is reported.
+        report_only: nothing is run; the last plan of ``output`` is reported, with another
+            reference, alternative or columns where they are given.
         columns: metrics of table.tex, in its order; None: those of the last plan, or NDCG and
             recall.
     """
@@ -36,7 +37,7 @@ class Request(NamedTuple):
     config_files: list[str]
     shared: dict[str, Any]
     reference: str | None
-    alternative: str
+    alternative: str | None
     tune: int | None
     tune_seconds: float
     tune_sampler: str

@@ -28,6 +28,8 @@ _PLACES = {
     "eval_memory", "eval_batch_size", "strict_config", "worker", "nproc", "world_size",
     "group_offset", "ip", "port", "metric_decimal_place", "loss_decimal_place", "verbose",
 }  # fmt: skip
+# What every trial has unless it is given.
+QUIET = {"state": "WARNING", "show_progress": False}
 # What decides which rows are evaluated, and by which metric.
 _MEASURE = {
     "model", "dataset", "seed", "split_seed", "split_shift", "valid_shift", "test_sets",
@@ -286,7 +288,7 @@ def make_plan(
             "one machine name a file, for several a server's URL (postgresql:// ...)"
         )
     # A trial's own log would drown the progress; the user's level wins.
-    settings = {"state": "WARNING", "show_progress": False, **run["config_dict"]}
+    settings = {**QUIET, **run["config_dict"]}
     return Plan(
         run={**run, "config_dict": settings},
         model=config["model"], dataset=config["dataset"], seed=config["seed"],

@@ -11,11 +11,12 @@ import yaml
 
 from recbole_dsl.common.errors import NoWinnerError
 from recbole_dsl.common.files import check_folder_writable, write_atomically
+from recbole_dsl.config.run_config import given_settings
 from recbole_dsl.experiments import single_run
 from recbole_dsl.experiments.data_check import check_data
 from recbole_dsl.experiments.tuning import attempts, report_page, worker_pool
 from recbole_dsl.experiments.tuning.attempts import StudyState
-from recbole_dsl.experiments.tuning.plan import Plan, base_config, make_plan
+from recbole_dsl.experiments.tuning.plan import QUIET, Plan, base_config, make_plan
 from recbole_dsl.experiments.tuning.study import need_optuna, open_study, quiet
 from recbole_dsl.experiments.tuning.worker import outcome_text
 
@@ -187,7 +188,11 @@ def _ended(trial: "FrozenTrial") -> datetime.datetime:
 
 
 def _write_best(plan: Plan, report: dict[str, Any]) -> str:
-    """Write the winner's settings as a file for ``--config_files``; its path."""
+    """Write what a run of the winner takes as a file for ``--config_files``; its path.
+
+    It names model and dataset and what the user fixed for all trials, so that the file alone is
+    enough to train the winner again.
+    """
     path = Path(plan.output) / "best.yaml"
     head = [
         f"{plan.model} on {plan.dataset}: the best of {report['trials']['complete']} trials by "
@@ -197,6 +202,13 @@ def _write_best(plan: Plan, report: dict[str, Any]) -> str:
         plan.command,
     ]
     comment = "".join(f"# {line}\n" for line in head)
-    text = comment + yaml.safe_dump(report["best"], sort_keys=True)
+    config = base_config(plan.run)
+    names = {"model": config.spec.target, "dataset": plan.dataset}
+    taken = names.keys() | report["best"].keys() | QUIET.keys()
+    fixed = {key: v for key, v in given_settings(config).items() if key not in taken}
+    parts = [names | fixed, report["best"]]
+    text = comment + "# What was searched is below.\n".join(
+        yaml.safe_dump(part, sort_keys=False) for part in parts
+    )
     write_atomically(path, lambda temporary: temporary.write_text(text, "utf-8"))
     return str(path)

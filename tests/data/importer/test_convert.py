@@ -37,7 +37,10 @@ def test_files_that_are_there_are_replaced_only_with_overwrite():
     table = write("r.csv", "user,item\na,b\n")
     import_interactions(table, dataset="mine")
     write("r.csv", "user,item\nc,d\n")
-    message = r"^dataset.mine already holds mine\.inter, mine\.yaml; --overwrite replaces them$"
+    message = (
+        r"^dataset.mine already holds mine\.inter, mine\.yaml; --overwrite \(overwrite=True\) "
+        r"replaces them$"
+    )
     with pytest.raises(UsageError, match=message):
         import_interactions(table, dataset="mine")
     assert lines() == [HEADER, "a\tb"]

@@ -65,7 +65,7 @@ def test_columns_without_header_are_numbers_from_one():
         (
             "user_id;item_id\na;b\n",
             "r.csv has no column that is known to hold users (columns: user_id;item_id, separator "
-            "','): give --user=COLUMN",
+            "','; try --sep=';'): give --user=COLUMN",
         ),
         (
             "1,1193,5\n1,661,3\n",

@@ -186,6 +186,21 @@ def test_a_column_that_is_not_measured_stops_it_before_anything_is_written(tiny,
     assert said.startswith("error: --columns: ndcg@50 is not measured: recall@5, ")
 
 
+@pytest.mark.slow
+def test_a_report_takes_another_reference_and_refuses_a_wrong_one(tiny, capsys, monkeypatch):
+    workers_in_this_process(monkeypatch)
+    assert _main(capsys, "--model=Pop,EASE", "--seeds=0..1", "--epochs=1")[0] == 0
+    before = Path("out/table.md").read_text()
+    code, err = _main(capsys, "--report", "--reference=EAES")
+    assert code == 2 and "--reference=EAES is not among the models Pop, EASE" in err
+    assert Path("out/table.md").read_text() == before and "against Pop" in before
+    assert _main(capsys, "--report", "--reference=EASE", "--alternative=better")[0] == 0
+    after = Path("out/table.md").read_text()
+    assert "against EASE" in after and "one-sided" in after
+    assert _main(capsys, "--report")[0] == 0  # the plan is what it was
+    assert Path("out/table.md").read_text() == before
+
+
 def test_each_worker_gets_its_share_of_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     assert [jobs.threads(at_once) for at_once in (1, 2, 3, 20)] == [8, 4, 2, 1]
