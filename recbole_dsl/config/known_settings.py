@@ -15,6 +15,16 @@ UNLISTED = {
     "eta", "feature_num", "has_residual", "norm", "sim", "token_num_threshold", "use_filter",
 }  # fmt: skip
 
+# Keys of settings that are maps, which are easily taken for settings.
+_NESTED = {
+    **dict.fromkeys(
+        ("block", "sample_num", "distribution", "exclude", "dynamic", "candidate_num"),
+        "train_neg_sample_args",
+    ),
+    **dict.fromkeys(("split", "order", "group_by", "mode"), "eval_args"),
+    "false_negative": "train_noise",
+}
+
 # Settings of earlier versions of RecBole, of its tools and of its users' habits -> what to use.
 REPLACED = {
     "eval_setting": "eval_args, such as {order: RO, split: {RS: [0.8, 0.1, 0.1]}, mode: full}",
@@ -65,17 +75,6 @@ def models_by_setting() -> dict[str, list[str]]:
             for key in read_yaml(path).keys() - skipped:
                 found.setdefault(key, []).append(name)
     return found
-
-
-# Keys of settings that are maps, which are easily taken for settings.
-_NESTED = {
-    **dict.fromkeys(
-        ("block", "sample_num", "distribution", "exclude", "dynamic", "candidate_num"),
-        "train_neg_sample_args",
-    ),
-    **dict.fromkeys(("split", "order", "group_by", "mode"), "eval_args"),
-    "false_negative": "train_noise",
-}
 
 
 def check_part_file(path: Path, options: Collection[str], known: Collection[str]) -> None:

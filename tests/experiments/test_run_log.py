@@ -76,6 +76,17 @@ def test_the_terminal_has_some_20_lines_and_one_for_each_epoch(model, toy, own_f
 
 
 @pytest.mark.slow
+def test_the_terminal_says_how_many_rows_a_split_by_time_leaves_out(own_folder, capsys):
+    split = {"eval_args": {"split": {"GT": [0.7, 0.1, 0.2]}}, "state": "INFO"}
+    result = run("MF_SL", "ml-100k", config_dict={**LOGGED, **split}, saved=False)
+    parts = [result["splits"][part]["rows"] for part in ("train", "valid", "test")]
+    left = 100_000 - sum(parts)
+    assert left > 20_000
+    shown = capsys.readouterr().err
+    assert f"rows; {left:,} left out, of users or items that train lacks\n" in shown
+
+
+@pytest.mark.slow
 def test_verbose_shows_on_the_terminal_what_the_file_has(toy, own_folder, capsys):
     run("MF_SL", toy, config_dict={**LOGGED, "verbose": True}, saved=False)
     shown = capsys.readouterr().err

@@ -265,7 +265,7 @@ class Synthetic:
             self.backbone.embed(),
             cosine=True,
             draw=lambda: self.draw(users),
-            positives=self.sampler.positives,
+            in_batch_positive=lambda: self.sampler.positives.among(users, items),
             sparse=self.sparse,
         )
         self.loss(**inputs.select()).backward()
