@@ -86,7 +86,7 @@ def check_part_file(path: Path, options: Collection[str], known: Collection[str]
         UsageError: a key of the file is neither, and no model's.
     """
     others = {*known, *options, *UNLISTED, SEARCH}
-    for key in read_yaml(path).keys() - others - models_by_setting().keys():
+    for key in sorted(read_yaml(path).keys() - others - models_by_setting().keys()):
         near = did_you_mean(key, [*options, *known])
         raise UsageError(f"{path}: unknown setting {key!r}{near}")
 

@@ -71,6 +71,7 @@ def test_every_pair_resolves_and_no_name_exists_in_recbole(name):
     ("model", "message"),
     [
         ("LigtGCN_DSL", "unknown model 'LigtGCN_DSL'; did you mean LightGCN_DSL?"),
+        ("xgboost", "model 'xgboost' is trained by a library of its own, and not run here"),
         ("lightgcn", "unknown model 'lightgcn'; did you mean LightGCN?"),
         ("MF_DLS", "unknown loss 'DLS' in model 'MF_DLS' .*; did you mean MF_DSL?"),
         ("no.such:Thing", "cannot import no.such"),

@@ -268,8 +268,8 @@ def final_jobs(runs, cell, selection):
 def option_jobs(runs, cell, selection):
     """What a loss tries in steps, at SL's chosen settings; [] before that choice.
 
-    They are validated as trials are, without early stopping. Of two losses the first job is one,
-    SL's own choice, which DSL's runs have.
+    They are validated as trials are, without early stopping. The run of SL's choice itself is the
+    same for all three losses and stands among DSL's jobs alone.
 
     Args:
         cell: of SL, BSL or DSL.

@@ -195,7 +195,7 @@ def _validated(row, kind):
     return None if row is None or "failed" in row else row["valid"][kind][METRIC]
 
 
-STEPWISE = tuple(IN_STEPS[loss] for loss in (DSL, SL))
+STEPWISE = (IN_STEPS[DSL], IN_STEPS[SL])  # what is compared with what
 
 
 def steps_table(study):
@@ -205,7 +205,10 @@ def steps_table(study):
     lines = []
     for name, backbone, *where in study.tests(own, STEPWISE):
         found = {loss: study.result(Cell(name, backbone, loss), *where) for loss in (sl, bsl, dsl)}
-        shown = [f"{_shown(found[loss])} {_step(study, name, loss, where[1])}" for loss in found]
+        shown = [
+            f"{_shown(found[loss])} {_chosen_in_steps(study, name, loss, where[1])}"
+            for loss in found
+        ]
         gains = [of_pair.get((name, backbone, *where)) for of_pair in over]
         cells = [f"{percent(gain)} {_p(gain and gain.p_users)}".strip() for gain in gains]
         lines.append([name, TEST_NAMES[where[1]], *shown, *cells])
@@ -213,7 +216,7 @@ def steps_table(study):
     return markdown_table(head, lines)
 
 
-def _step(study, name, loss, kind):
+def _chosen_in_steps(study, name, loss, kind):
     """What a loss in steps chose beside SL's learning rate and tau, in brackets."""
     best = chosen(study.runs, Cell(name, MF, loss), kind)
     if best is None:
@@ -236,7 +239,7 @@ def losses_table(study):
     for backbone in BACKBONES:
         for name, data in DATA.items():
             for test in data.tests:
-                for loss in (*LOSSES, *TESTED_FORMS):
+                for loss in (*LOSSES, *TESTED_FORMS, *IN_STEPS.values()):
                     cell = Cell(name, backbone, loss)
                     found = study.result(cell, test, test)
                     if found is not None:

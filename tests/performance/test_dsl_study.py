@@ -401,6 +401,15 @@ def test_in_steps_each_loss_has_sls_choice_and_six_runs_of_its_own(runs, store):
     assert plan.chosen(runs, Cell(TWO, MF, tried.IN_STEPS[SL]), POPULARITY) is None
 
 
+def test_the_users_of_two_selections_of_one_trial_and_epoch_have_files_of_their_own(store):
+    row = {**plan.first_jobs(Runs(), SL_CELL)[0], "stage": "final"}
+    files = {
+        comparison.users_file({**row, "selection": selection}, store)
+        for selection in (None, *DATA_KINDS)
+    }
+    assert len(files) == 3
+
+
 def test_in_steps_a_loss_that_gains_nothing_keeps_sls_choice(runs, store):
     _in_steps(runs, store, IID, dict.fromkeys((DSL, SL, tried.BSL)))  # none is better: a tie
     for loss in (DSL, SL, tried.BSL):
