@@ -32,6 +32,7 @@ from dsl_study_settings import (
     TESTED_FORMS,
     TRIAL_SEED,
     XSIMGCL,
+    count_options,
     options_at,
     points,
     settings_around,
@@ -277,7 +278,7 @@ def option_jobs(runs, cell, selection):
     best = chosen(runs, cell._replace(loss=SL), selection)
     if best is None:
         return []
-    found = enumerate(options_at(cell.loss, best["settings"]))
+    found = enumerate(options_at(cell.loss, best["settings"], selection))
     return [
         {
             **_trial_job(cell, number, settings, selection),
@@ -298,7 +299,7 @@ def _in_steps(runs, cell, selection):
     if not found or None in found:
         return None
     best = chosen(runs, cell._replace(loss=SL), selection)
-    own = options_at(loss, best["settings"])[0]
+    own = options_at(loss, best["settings"], selection)[0]
     return [{**found[0], "loss": loss, "settings": own}, *found[1:]]
 
 
@@ -343,8 +344,9 @@ def left(runs, parts=PARTS):
     for step in steps(parts):
         jobs = jobs_of(runs, step)
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
-        options = ROUND + (step.cell.loss == DSL)  # DSL's runs have SL's choice too
-        expected = {"final": seeds, "option": options}.get(step.stage, ROUND)
+        expected = {"final": seeds}.get(step.stage, ROUND)
+        if step.stage == "option":  # DSL's runs have SL's choice too
+            expected = count_options(step.selection) + (step.cell.loss == DSL)
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
         if missing:
             found.append((step, missing))

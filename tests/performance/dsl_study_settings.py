@@ -29,14 +29,22 @@ TESTED_FORMS = {GAMMA_FACTOR: (IID,), FACTOR: (IID, POPULARITY)}
 # In steps: six more runs at SL's choice, which is their start. DSL has its options, the others off
 # ({} is SL); BSL its ratio of temperatures, SL a closer look at learning rate and tau (factors,
 # either way). As many epochs for each: where a plateau is noisy, early stopping decides more than
-# an option does.
+# an option does. A shifted selection has six runs more: by its validation the best ratio and the
+# best beta were the lowest that there were.
 IN_STEPS = {SL: "SL, in steps", BSL: "BSL, in steps", DSL: "DSL, in steps"}
 OFF = {"alpha": 0.0, "beta": 0.0, "gamma": 0.0, "slate_size": 20}
-ONE_BY_ONE = (
+_OPTIONS = (
     {}, {"gamma": 0.5}, {"gamma": 1.0}, {"beta": 1.0, "gamma": 1.0}, {"beta": -1.0, "gamma": 1.0},
     {"positive_factor": 1.25}, {"gamma": 0.5, "positive_factor": 1.25},
 )  # fmt: skip
-RATIOS = (0.8, 0.9, 1.1, 1.25, 1.4, 1.6)
+_LOWER_OPTIONS = (
+    {"positive_factor": 0.8}, {"gamma": 0.5, "positive_factor": 0.8},
+    {"beta": -1.0, "gamma": 1.0, "positive_factor": 0.8}, {"positive_factor": 0.65},
+    {"beta": -1.0, "gamma": 1.0, "positive_factor": 0.65}, {"beta": -2.0, "gamma": 1.0},
+)  # fmt: skip
+ONE_BY_ONE = {IID: _OPTIONS, POPULARITY: _OPTIONS + _LOWER_OPTIONS}
+_RATIOS, _LOWER_RATIOS = (0.8, 0.9, 1.1, 1.25, 1.4, 1.6), (0.5, 0.6, 0.65, 0.7, 0.75, 0.85)
+RATIOS = {IID: _RATIOS, POPULARITY: _RATIOS + _LOWER_RATIOS}
 CLOSER_RATE, CLOSER_TAU = 1.5, 1.15
 OPTION_EPOCHS = 40
 
@@ -158,20 +166,25 @@ def settings_around(choice, point):
     return moved
 
 
-def options_at(loss, best):
-    """What a loss tries in steps: SL's choice as that loss has it, then six settings of its own.
+def count_options(selection):
+    """How many settings of its own a loss tries in steps, the same for all losses."""
+    return len(RATIOS[selection])
+
+
+def options_at(loss, best, selection):
+    """What a loss tries in steps: SL's choice as that loss has it, then settings of its own.
 
     Args:
-        loss: SL, BSL or DSL. best: SL's chosen settings.
+        loss: SL, BSL or DSL. best: SL's chosen settings. selection: "iid" or "popularity".
     """
     rate, tau = best["learning_rate"], best["tau"]
     if loss == DSL:
-        return [{**best, **OFF, **options} for options in ONE_BY_ONE]
+        return [{**best, **OFF, **options} for options in ONE_BY_ONE[selection]]
     if loss == BSL:
-        of_ratios = [float(f"{tau * ratio:.4g}") for ratio in (1, *RATIOS)]
+        of_ratios = [float(f"{tau * ratio:.4g}") for ratio in (1, *RATIOS[selection])]
         return [{"learning_rate": rate, "tau_neg": tau, "tau_pos": found} for found in of_ratios]
     closer = [
         {"learning_rate": _near(rate, CLOSER_RATE, p[0]), "tau": _near(tau, CLOSER_TAU, p[1])}
-        for p in points(6)
+        for p in points(count_options(selection))
     ]
     return [best, *closer]

@@ -182,7 +182,7 @@ def options_table(study, kind):
             first[name] = f"{found[0]:.4f}"
             gains[name] = [None if value is None else value / found[0] - 1 for value in found]
     lines = [["none: SL", *first.values(), ""]] if gains else []
-    for number, options in list(enumerate(ONE_BY_ONE))[1:] if gains else ():
+    for number, options in list(enumerate(ONE_BY_ONE[kind]))[1:] if gains else ():
         found = [of_set[number] for of_set in gains.values()]
         mean = None if None in found else statistics.mean(found)
         shown = ["" if gain is None else f"{100 * gain:+.1f} %" for gain in (*found, mean)]
@@ -225,7 +225,7 @@ def _chosen_in_steps(study, name, loss, kind):
         return "(SL's choice)"
     settings = best["settings"]
     if loss == IN_STEPS[DSL]:
-        said = ONE_BY_ONE[best["trial"]]
+        said = ONE_BY_ONE[kind][best["trial"]]
     elif loss == IN_STEPS[BSL]:
         said = {"tau_pos / tau_neg": settings["tau_pos"] / settings["tau_neg"]}
     else:

@@ -332,8 +332,8 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
     for kind in DATA_KINDS:
         best = plan.chosen(runs, cell._replace(loss=SL), kind)
         jobs = plan.option_jobs(runs, cell, kind)
-        assert len(jobs) == len(tried.ONE_BY_ONE) == len({plan.key_of(job) for job in jobs})
-        for job, options in zip(jobs, tried.ONE_BY_ONE, strict=True):
+        assert len(jobs) == len(tried.ONE_BY_ONE[kind]) == len({plan.key_of(job) for job in jobs})
+        for job, options in zip(jobs, tried.ONE_BY_ONE[kind], strict=True):
             assert job["settings"] == {**best["settings"], **tried.OFF, **options}
             assert (job["stage"], job["seed"]) == ("option", tried.TRIAL_SEED)
             settings = training.trial_settings(job, "data")  # no early stopping
@@ -349,7 +349,7 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
 
 
 def _in_steps(runs, store, kind, best):
-    """Each loss's six runs at SL's choice, and the final runs of what they choose.
+    """Each loss's own runs at SL's choice, and the final runs of what they choose.
 
     Args:
         best: loss -> number of its best run.
@@ -365,12 +365,23 @@ def _in_steps(runs, store, kind, best):
             runs.add(final_row(job, store))
 
 
+def test_in_steps_each_loss_has_as_many_runs_of_its_own(runs):
+    for kind, count in ((IID, 6), (POPULARITY, 12)):
+        best = plan.chosen(runs, Cell(TWO, MF, SL), kind)["settings"]
+        of_kind = {loss: tried.options_at(loss, best, kind) for loss in (SL, tried.BSL, DSL)}
+        for loss, found in of_kind.items():
+            assert len({str(settings) for settings in found}) == len(found) == count + 1
+            assert found[:7] == tried.options_at(loss, best, IID)  # what is there already, first
+            step = plan.Step("h", Cell(TWO, MF, loss), "option", kind)
+            assert dict(plan.left(Runs(), ("h",)))[step] == count + (loss == DSL)
+
+
 def test_in_steps_each_loss_has_sls_choice_and_six_runs_of_its_own(runs, store):
     best = plan.chosen(runs, Cell(TWO, MF, SL), IID)["settings"]
     rate, tau = best["learning_rate"], best["tau"]
-    assert tried.options_at(SL, best)[0] == best
-    assert tried.options_at(DSL, best)[0] == {**best, **tried.OFF}
-    assert tried.options_at(tried.BSL, best)[0] == {
+    assert tried.options_at(SL, best, IID)[0] == best
+    assert tried.options_at(DSL, best, IID)[0] == {**best, **tried.OFF}
+    assert tried.options_at(tried.BSL, best, IID)[0] == {
         "learning_rate": rate, "tau_neg": tau, "tau_pos": tau,
     }  # fmt: skip
     for loss in (SL, tried.BSL, DSL):
@@ -381,7 +392,7 @@ def test_in_steps_each_loss_has_sls_choice_and_six_runs_of_its_own(runs, store):
         assert {job["epochs"] for job in jobs} == {tried.OPTION_EPOCHS}
         assert plan.chosen(runs, cell._replace(loss=tried.IN_STEPS[loss]), IID) is None
         assert cell._replace(loss=tried.IN_STEPS[loss]).model == f"MF_{loss}"
-    closer = tried.options_at(SL, best)[1:]
+    closer = tried.options_at(SL, best, IID)[1:]
     for name, factor in (("learning_rate", 1.5), ("tau", 1.15)):
         ratios = [found[name] / best[name] for found in closer]
         assert 1 / factor <= min(ratios) * 1.001 < 1 < max(ratios) <= 1.001 * factor
@@ -440,7 +451,7 @@ def test_the_table_of_options_is_over_sl_with_as_many_epochs(runs, store):
                 runs.add(trial_row(job, {POPULARITY: {"best_epoch": 1, "ndcg@20": quality}}))
     head, _, *lines = tables.options_table(tables.Study(runs, store), POPULARITY)
     assert head == f"| options | {SHIFTED} | {TWO} | mean |"
-    assert len(lines) == len(tried.ONE_BY_ONE)
+    assert len(lines) == len(tried.ONE_BY_ONE[POPULARITY])
     assert lines[0] == "| none: SL | 0.0500 | 0.0500 |  |"
     assert lines[1] == "| gamma 0.5 | +20.0 % | +10.0 % | +15.0 % |"
     assert lines[2] == "| gamma 1 | +20.0 % |  |  |"
