@@ -22,7 +22,8 @@ def read_ids(name: str, path: str) -> list[str]:
     """The ids of a file, one a line, in UTF-8, with blanks inside but none around them.
 
     Raises:
-        UsageError: the file is missing or cannot be read, is empty, or has an empty line.
+        UsageError: the file is missing or cannot be read, is empty, or has an empty line that is
+            not at its end.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -30,7 +31,7 @@ def read_ids(name: str, path: str) -> list[str]:
         raise UsageError(f"--{name}: {path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--{name}: {path} is not UTF-8: {error}") from error
-    lines = [line.strip() for line in text.removesuffix("\n").split("\n")]
+    lines = [line.strip() for line in text.rstrip().split("\n")]
     if "" in lines:
         where = "is empty" if lines == [""] else f"line {lines.index('') + 1} is empty"
         raise UsageError(f"--{name}: {path}: {where}; it must have an id a line")

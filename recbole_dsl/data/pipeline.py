@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
+from urllib.error import URLError
 
 import recbole.data.dataset
 import torch
@@ -37,6 +38,11 @@ def load_dataset(config: Config) -> Dataset:
         loaded.check_columns(config, dataset)
     except UsageError:
         raise
+    except URLError as error:
+        raise UsageError(
+            f"dataset {config['dataset']!r} is not in {config['data_path']}, and RecBole's "
+            f"download of it failed: {error}"
+        ) from error
     except (OSError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).splitlines())
         raise UsageError(f"dataset {config['dataset']!r} cannot be loaded: {reason}") from error

@@ -97,6 +97,12 @@ def test_a_mistake_is_one_line_and_writes_nothing(checkpoint, own_folder, words,
     assert sorted(path.name for path in own_folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("text", ["u1\nu 2", "u1\nu 2\n", "\ufeff u1\r\nu 2\r\n\r\n \n"])
+def test_a_file_of_ids_may_end_in_empty_lines(text, own_folder):
+    (own_folder / "ids.txt").write_text(text, encoding="utf-8")
+    assert module.read_ids("users", "ids.txt") == ["u1", "u 2"]
+
+
 def test_a_missing_pyarrow_is_told_before_the_checkpoint_is_read(own_folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["recommend", "none.pth", "--output=x.parquet"]) == 2

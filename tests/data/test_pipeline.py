@@ -1,6 +1,9 @@
 """Splits that RecBole does not make: validation rows held out of a pre-split training file."""
 
+from urllib.error import URLError
+
 import pytest
+import recbole.utils.url
 import torch
 
 import recbole_dsl
@@ -98,6 +101,16 @@ def test_what_recbole_refuses_while_loading_is_one_line(changes, said, checkerbo
     config = Config("MF_SL", checkerboard, config_dict=changes)
     with pytest.raises(property_files.UsageError, match=f"'board' cannot be loaded: {said}"):
         load_dataset(config)
+
+
+def test_a_download_that_fails_says_where_the_files_would_be(own_folder, monkeypatch):
+    def no_network(url):
+        raise URLError("no network")
+
+    monkeypatch.setattr(recbole.utils.url.ur, "urlopen", no_network)
+    message = "'ml-1m' is not in dataset/ml-1m, and RecBole's download of it failed: .*no network"
+    with pytest.raises(UsageError, match=message):
+        load_dataset(Config("MF_SL", "ml-1m"))
 
 
 def _shop(folder, rows, head="timestamp:float"):
