@@ -38,7 +38,7 @@ def test_the_preset_for_popularity_shift_is_dsls_own_and_other_losses_say_what_t
     split = "eval_args={split: {PS: [0.7, 0.1, 0.2]}}"
     config = config_of("MF_DSL", split, files=["preset:popularity_shift"])
     assert config.warnings == []
-    assert (config["beta"], config["gamma"], config["valid_shift"]) == (-1.0, 1.0, 1.0)
+    assert (config["gamma"], config["positive_factor"], config["valid_shift"]) == (0.5, 0.8, 1.0)
     (warning,) = (w for w in config_of("MF_BPR", split, files=["preset:popularity_shift"]).warnings
                   if "gamma" in w)  # fmt: skip
     assert "gamma is not a setting of MF_BPR, but of *_DSL" in warning
