@@ -344,7 +344,7 @@ def left(runs, parts=PARTS):
     for step in steps(parts):
         jobs = jobs_of(runs, step)
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
-        expected = {"final": seeds}.get(step.stage, ROUND)
+        expected = seeds if step.stage == "final" else ROUND
         if step.stage == "option":  # DSL's runs have SL's choice too
             expected = count_options(step.selection) + (step.cell.loss == DSL)
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
