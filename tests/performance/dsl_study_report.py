@@ -21,12 +21,14 @@ from dsl_study_tables import (
     options_table,
     own,
     percent,
+    readme_table,
     seconds_table,
     steps_table,
 )
-from measuring import page_of
+from measuring import RESULTS, page_of
 from measuring import write_page as replace_tables
 
+README = RESULTS.parent.parent / "README.md"
 AIM_SHIFTED, AIM_IID, AIM_WORST = 0.093, 0.02, -0.01
 
 
@@ -146,8 +148,13 @@ class _OnlyShifted(Study):
 
 
 def write_page(runs, store):
-    """Write the page of a store, and its pictures beside it; the text around them is kept."""
+    """Write the page of a store, and its pictures beside it; the text around them is kept.
+
+    The README has a table of its own, by the store that lies here.
+    """
     study = Study(runs, store)
     page = page_of(store)
     replace_tables(page, "tables", sections(study))
+    if page.parent == RESULTS:
+        replace_tables(README, "study", readme_table(study))
     pictures.save(study, page)

@@ -233,6 +233,29 @@ def _chosen_in_steps(study, name, loss, kind):
     return f"({', '.join(f'{key} {value:.3g}' for key, value in said.items())})"
 
 
+def readme_table(study):
+    """The README's rows, shifted tests first: over SL, DSL by 12 trials of its own options and, in
+    steps, DSL and BSL; stars by p over users, Holm's correction over a column."""
+    sl, bsl, dsl = (IN_STEPS[loss] for loss in (SL, BSL, DSL))
+    columns = [compared(study, losses=pair) for pair in ((DSL, SL), (dsl, sl), (bsl, sl))]
+    keys = dict.fromkeys(key for column in columns for key in column if key[1] == MF)
+    lines = []
+    order = [(name, test) for test in (POPULARITY, IID) for name in DATA]
+    for key in sorted(keys, key=lambda key: order.index((key[0], key[3]))):
+        name = key[0].removeprefix("amazon2014-").removesuffix("-popularity")
+        gains = [column.get(key) for column in columns]
+        lines.append([TEST_NAMES[key[3]], name, *map(_gain_and_stars, gains)])
+    head = ["test", "data", "DSL, own options", "DSL, in steps", "BSL, in steps"]
+    return markdown_table(head, lines)
+
+
+def _gain_and_stars(gain):
+    if gain is None:
+        return ""
+    marks = "" if gain.p_users is None else stars(gain.p_users).replace("*", r"\*")
+    return f"{100 * gain.relative:+.1f} % {marks}".rstrip()
+
+
 def losses_table(study):
     """Every loss on every test, with what was chosen for it."""
     lines = []
