@@ -135,13 +135,20 @@ def _check_first_line(table: TextTable, chosen: dict[str, str]) -> None:
 def _columns_of(table: Table) -> str:
     names = ", ".join(table.columns)
     hint = ""
-    if table.sep and len(table.columns) == 1:
-        others = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
-        other = next((word for sep, word in others.items() if sep in names), None)
+    if isinstance(table, TextTable) and len(table.columns) == 1:
+        other = _other_separator(table)
         hint = f", separator {table.sep!r}" + (f"; try --sep={other}" if other else "")
     if any(re.fullmatch(r"[\d.]+", name) for name in table.columns):
         hint += "; no header? --header=False"
     return f"(columns: {names}{hint})"
+
+
+def _other_separator(table: Table) -> str | None:
+    """What separates the first line of a text file that was read as one column, if anything."""
+    if not isinstance(table, TextTable) or len(table.columns) > 1:
+        return None
+    others = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
+    return next((word for sep, word in others.items() if sep in table.first_text), None)
 
 
 def _named(table: Table, role: str, name: str) -> str:
@@ -161,7 +168,8 @@ def _recognise(table: Table, role: str) -> str | None:
         raise UsageError(f"{table.path} has columns {shown}: choose with --{role}=COLUMN")
     if best or role in _OPTIONAL:
         return best[0] if best else None
-    hints = (did_you_mean(usual, table.columns) for usual in _USUAL[role])
+    known = [] if _other_separator(table) else table.columns
+    hints = (did_you_mean(usual, known) for usual in _USUAL[role])
     raise UsageError(
         f"{table.path} has no column that is known to hold {role}s {_columns_of(table)}: "
         f"give --{role}=COLUMN{next(filter(None, hints), '')}"

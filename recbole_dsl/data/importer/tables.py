@@ -76,6 +76,7 @@ class TextTable:
     Attributes:
         columns: names of the columns.
         first_line: fields of the first line, which names the columns where ``header`` is True.
+        first_text: the first line as it stands in the file.
         done, size: how many bytes of the file have been read, and how many it has.
     Raises:
         UsageError: the file cannot be read, or is empty.
@@ -93,6 +94,7 @@ class TextTable:
             self.size = path.stat().st_size
         if first is None:
             raise UsageError(f"{path} is empty")
+        self.first_text = first
         self.sep = sep or next((s for s in _SNIFFED if s in first), ",")
         with self._readable() as lines:
             names = next(filter(_is_row, self._records(lines)))
@@ -113,7 +115,7 @@ class TextTable:
             reason = getattr(error, "reason", error)  # some codecs raise a bare UnicodeError
             raise UsageError(
                 f"{self._undecodable()} is not {encoding} ({reason}): "
-                "give --encoding=NAME, such as latin-1"
+                f"give --encoding=NAME, such as {self._likely_encoding()}"
             ) from error
         except csv.Error as error:
             raise UsageError(
@@ -145,6 +147,11 @@ class TextTable:
                     if line.decode("utf-8", "replace").encode() != line:
                         return f"{self.path}, line {number},"
         return str(self.path)
+
+    def _likely_encoding(self) -> str:
+        with open(self.path, "rb") as raw:
+            mark = self._bytes(raw).read(2)
+        return "utf-16" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
 
     def _place(self, row: int | None = None) -> str:
         """``file, line N`` where a row starts, which may span lines, or the first broken one."""

@@ -64,7 +64,7 @@ def test_recbole_reads_a_split_with_the_settings_that_are_written():
     assert [len(part) for part in dataset.build()] == [6, 2, 2]
 
 
-def test_every_word_that_pandas_takes_for_missing_isassert_refused():
+def test_every_word_that_pandas_takes_for_missing_is_refused():
     frame = pd.DataFrame({"user_id:token": sorted(atomic.MISSING)})
     frame.to_csv("words.tsv", index=False, quoting=csv.QUOTE_ALL)
     read = pd.read_csv("words.tsv", delimiter="\t", dtype=str, engine="python")

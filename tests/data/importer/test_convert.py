@@ -29,7 +29,7 @@ from recbole_dsl.data.importer.summary import report
         ),
     ],
 )
-def test_bad_options_areassert_refused(options, message):
+def test_bad_options_are_refused(options, message):
     assert_refused(message, write("r.csv", "user,item\na,b\n"), **options)
 
 

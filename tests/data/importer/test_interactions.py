@@ -68,6 +68,11 @@ def test_columns_without_header_are_numbers_from_one():
             "','; try --sep=';'): give --user=COLUMN",
         ),
         (
+            "user\titem\na\tb\n",
+            "r.csv has no column that is known to hold users (columns: user item, separator ','; "
+            "try --sep=tab): give --user=COLUMN",
+        ),
+        (
             "1,1193,5\n1,661,3\n",
             "r.csv has no column that is known to hold users (columns: 1, 1193, 5; no header? "
             "--header=False): give --user=COLUMN",
@@ -103,7 +108,7 @@ def test_a_file_without_rows_or_the_columns_is_refused(text, message):
         ),
     ],
 )
-def test_bad_options_areassert_refused(options, message):
+def test_bad_options_are_refused(options, message):
     assert_refused(message, write("r.csv", "user,item\na,b\n"), **options)
 
 

@@ -95,6 +95,11 @@ def test_a_byte_order_mark_is_skipped():
             "r.csv, line 3, is not utf-8 (invalid continuation byte): give --encoding=NAME, such "
             "as latin-1",
         ),
+        (
+            "user,item\na,b\n".encode("utf-16"),
+            "r.csv, line 1, is not utf-8 (invalid start byte): give --encoding=NAME, such as "
+            "utf-16",
+        ),
         ("", "r.csv is empty"),
         ("\n \n", "r.csv is empty"),
     ],
@@ -111,11 +116,11 @@ def test_a_text_that_is_no_table_is_refused(text, message):
         ({"sep": ""}, "--sep='' cannot separate fields"),
     ],
 )
-def test_bad_options_areassert_refused(options, message):
+def test_bad_options_are_refused(options, message):
     assert_refused(message, write("r.csv", "user,item\na,b\n"), **options)
 
 
-def test_files_that_are_no_tables_areassert_refused():
+def test_files_that_are_no_tables_are_refused():
     assert_refused(
         "r.xlsx: unknown file type '.xlsx'; known are csv, tsv, txt, dat (also .gz) and parquet; "
         "--sep=SEPARATOR reads any other text file",
