@@ -1,5 +1,6 @@
 """``recbole_dsl recommend``: the best items of users into a file."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -47,8 +48,17 @@ def checkpoint_of(given: Arguments) -> str:
     if not given.operands:
         raise UsageError("no CHECKPOINT is given: the .pth file that a run has left (see --help)")
     if len(given.operands) > 1:
-        raise UsageError(f"one CHECKPOINT at a time, got {' and '.join(given.operands)}")
+        raise UsageError(
+            f"one CHECKPOINT at a time, got {' and '.join(given.operands)}{_newest(given.operands)}"
+        )
     return given.operands[0]
+
+
+def _newest(paths: list[str]) -> str:
+    """Says which of several files is the newest: a pattern of a name matches every run's."""
+    if not all(map(os.path.isfile, paths)):
+        return ""
+    return f"; the newest is {max(paths, key=os.path.getmtime)}"
 
 
 def recommend_arguments(given: Arguments) -> tuple[str, str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The commands recommend and export."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_a_mistake_is_one_line_and_writes_nothing(checkpoint, own_folder, words,
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(f"error: {message}") and err.count("\n") == 1
     assert sorted(path.name for path in own_folder.iterdir()) == before
+
+
+def test_of_several_checkpoints_the_newest_is_named(own_folder, capsys):
+    for name, time in (("a.pth", 2), ("b.pth", 3), ("c.pth", 1)):
+        (own_folder / name).touch()
+        os.utime(own_folder / name, (time, time))
+    assert main(["recommend", "a.pth", "b.pth", "c.pth", "--output=x.csv"]) == 2
+    assert capsys.readouterr().err == (
+        "error: one CHECKPOINT at a time, got a.pth and b.pth and c.pth; the newest is b.pth\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["u1\nu 2", "u1\nu 2\n", "\ufeff u1\r\nu 2\r\n\r\n \n"])
