@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from source_tree import PACKAGE, modules
@@ -280,3 +281,9 @@ def test_functions_and_classes_are_short(kind):
         if isinstance(node, kind) and node.end_lineno - node.lineno >= MOST_LINES[kind]
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_two_modules_that_tests_import_have_one_name(pytestconfig):
+    files = [path for folder in pytestconfig.getini("pythonpath") for path in folder.glob("*.py")]
+    counts = Counter(path.name for path in files)
+    assert len(files) > 50 and [name for name, count in counts.items() if count > 1] == []

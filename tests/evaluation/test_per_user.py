@@ -2,9 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from planted_sequences import ITEMS, write_sequences
+from planted_sequences import QUICK as QUICK_SEQUENCES
 from quick import QUICK
-from sequences import ITEMS, write_sequences
-from sequences import QUICK as QUICK_SEQUENCES
 
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.evaluation import per_user

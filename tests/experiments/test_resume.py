@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 from child import contents
+from planted_sequences import write_sequences
 from quick import SCRIPT
-from sequences import write_sequences
 
 from recbole_dsl.cli import run as command
 from recbole_dsl.common.errors import UsageError

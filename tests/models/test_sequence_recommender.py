@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sequences import ITEMS, QUICK, with_item_classes, write_sequences
+from planted_sequences import ITEMS, QUICK, with_item_classes, write_sequences
 from torch.nn.functional import cross_entropy
 
 import recbole_dsl

@@ -19,13 +19,13 @@ import sys
 from pathlib import Path
 
 import yaml
-from measuring import RESULTS, machine, write_page
+from measuring import RESULTS, machine, markdown_table, write_page
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parent.parent
 STORE, PAGE = HERE / "sequences", RESULTS / "sequences.md"
 ENCODERS = ("SASRec", "GRU4Rec", "NARM")
-SEEDS, TRIALS = "2020..2022", 6
+SEEDS, TRIALS, METRIC = "2020..2022", 6, "NDCG@10"
 SHARED = {
     "MAX_ITEM_LIST_LENGTH": 10,
     "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
@@ -34,7 +34,7 @@ SHARED = {
     "stopping_step": 5,
     "topk": [10, 20],
     "metrics": ["NDCG", "Recall"],
-    "valid_metric": "NDCG@10",
+    "valid_metric": METRIC,
     "show_progress": False,
 }
 SIZES = {
@@ -94,13 +94,30 @@ def run(encoder, jobs, report):
 
 
 def page():
-    """The tables of all encoders that have one."""
-    lines = [machine(), ""]
-    for encoder in ENCODERS:
-        table = STORE / encoder / "table.md"
-        if table.exists():
-            lines += [f"## {encoder}", "", _inner(table.read_text(encoding="utf-8")), ""]
+    """One metric of all encoders, and the tables of each that has one."""
+    files = {encoder: STORE / encoder / "table.md" for encoder in ENCODERS}
+    tables = {e: path.read_text(encoding="utf-8") for e, path in files.items() if path.exists()}
+    lines = [machine(), "", f"## {METRIC} of all", "", *overview(tables), ""]
+    for encoder, table in tables.items():
+        lines += [f"## {encoder}", "", _inner(table), ""]
     write_page(PAGE, "sequences", lines)
+
+
+def overview(tables):
+    """A line a loss, a column an encoder: the metric of the test as the encoder's table has it.
+
+    Args:
+        tables: encoder -> table.md of its benchmark, whose first table is that of the models.
+    """
+    found = {}
+    for encoder, text in tables.items():
+        lines = [line for line in text.partition("\n### ")[0].split("\n") if line[:1] == "|"]
+        head, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
+        at = head.index(METRIC.lower())
+        found[encoder] = {row[0][len(encoder) :].lstrip(", _"): row[at] for row in rows}
+    losses = dict.fromkeys(loss for column in found.values() for loss in column)
+    rows = [[loss, *(column.get(loss, "") for column in found.values())] for loss in losses]
+    return markdown_table(["loss", *found], rows)
 
 
 def _inner(table):

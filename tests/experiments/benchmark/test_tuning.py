@@ -11,8 +11,8 @@ import psutil
 import pytest
 from browsing import opened
 from in_process import Popen, workers_in_this_process
+from planted_sequences import write_sequences
 from quick import ROOT
-from sequences import write_sequences
 
 from recbole_dsl.cli import benchmark
 from recbole_dsl.experiments import single_run
