@@ -92,8 +92,12 @@ def percent(gain):
 def _p(value):
     if value is None:
         return ""
-    marks = stars(value).replace("*", r"\*")  # as Markdown shows them
-    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {marks}".rstrip()
+    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {_stars(value)}".rstrip()
+
+
+def _stars(p):
+    """As Markdown shows them; none where there is no p."""
+    return "" if p is None else stars(p).replace("*", r"\*")
 
 
 # Tables ------------------------------------------------------------------------------------------
@@ -252,8 +256,7 @@ def readme_table(study):
 def _gain_and_stars(gain):
     if gain is None:
         return ""
-    marks = "" if gain.p_users is None else stars(gain.p_users).replace("*", r"\*")
-    return f"{100 * gain.relative:+.1f} % {marks}".rstrip()
+    return f"{100 * gain.relative:+.1f} % {_stars(gain.p_users)}".rstrip()
 
 
 def losses_table(study):
