@@ -2,7 +2,11 @@
 
 import sys
 
-from recbole_dsl.cli.run import main
+try:
+    from recbole_dsl.__main__ import main
+except ModuleNotFoundError as error:  # in a clone of which nothing is installed
+    print(f"error: the package {error.name} is not installed: pip install -e .", file=sys.stderr)
+    sys.exit(2)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["run", *sys.argv[1:]]))

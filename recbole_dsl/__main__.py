@@ -77,6 +77,9 @@ def _main(words: list[str]) -> int:
             "; did you mean recbole_dsl run?" if name[0] == "-" else did_you_mean(name, COMMANDS)
         )
         return failed(f"unknown command {name!r} (known: {', '.join(COMMANDS)}){meant}", 2)
+    if rest and rest[0] in COMMANDS and not COMMANDS[name].operands:
+        # As in `python run_recbole_dsl.py tune`, whose command is always run.
+        return failed(f"{rest[0]!r} is a command of its own: {PROGRAM} {rest[0]}", 2)
     return COMMANDS[name].run(rest)
 
 

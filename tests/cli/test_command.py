@@ -1,6 +1,7 @@
 """What all commands share: one entry, one help, one line for a mistake, exit codes."""
 
 import inspect
+import os
 import re
 import shlex
 import signal
@@ -62,6 +63,27 @@ def test_an_unknown_command_is_one_line_with_the_nearest(name, hint, capsys):
     code, out, err = _said(capsys, name)
     assert (code, out) == (2, "")
     assert err == f"error: unknown command {name!r} (known: {', '.join(NAMES)}){hint}\n"
+
+
+@pytest.mark.parametrize("words", [["run", "list"], ["tune", "benchmark", "--jobs=2"]])
+def test_a_command_behind_another_is_named(words, capsys):
+    message = f"error: {words[1]!r} is a command of its own: recbole_dsl {words[1]}\n"
+    assert _said(capsys, *words) == (2, "", message)
+
+
+def test_the_script_knows_the_other_commands():
+    command = [sys.executable, ROOT / "run_recbole_dsl.py", "tune", "--model=MF_SL"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    message = "error: 'tune' is a command of its own: recbole_dsl tune\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_the_script_of_a_clone_that_is_not_installed_says_how():
+    command = [sys.executable, "-S", ROOT / "run_recbole_dsl.py"]  # -S: no installed package
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    message = "error: the package yaml is not installed: pip install -e .\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
 @pytest.mark.parametrize("name", NAMES)
