@@ -14,7 +14,7 @@ from quality_report import SHARES, SOONEST, seconds_to, targets
 from recbole_dsl.common.html_page import COLOURS, Page, Section, write_page
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
-from browsing import opened
+from browsing import CHROMIUM, opened
 
 _DASHES = {"random": "dot", "spectral": "solid"}
 _DRAW_COLOURS = {"1": COLOURS[0], "1024": COLOURS[1], "all": COLOURS[2]}
@@ -96,12 +96,23 @@ def figure(found, title):
     return drawn
 
 
+# Plotly names parts of a picture at random: with the same names each time, a picture changes only
+# with what it shows.
+_SAME_NAMES = "let n = 1; Math.random = () => (n = n * 16807 % 2147483647) / 2147483647"
+
+
 def save_svg(drawn, path, width=1400, height=900):
-    """Write a figure as SVG, by Plotly in a headless Chromium."""
+    """Write a figure as SVG, by Plotly in a headless Chromium.
+
+    Raises:
+        SystemExit: there is no Chromium.
+    """
+    if CHROMIUM is None:
+        raise SystemExit(f"error: {path} is not drawn: a picture needs Chromium on the PATH")
     with tempfile.TemporaryDirectory() as folder:
         page_file = Path(folder) / "page.html"
         write_page(page_file, Page("", [Section("", figures=[drawn])]))
-        with opened(page_file) as (page, _):
+        with opened(page_file, script=_SAME_NAMES) as (page, _):
             address = page.evaluate(
                 "size => Plotly.toImage(document.querySelector('.plotly-graph-div'), size)",
                 {"format": "svg", "width": width, "height": height},

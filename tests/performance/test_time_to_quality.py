@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import xml.etree.ElementTree
 
 import numpy as np
@@ -235,10 +236,22 @@ def test_a_run_has_a_curve_and_is_tested_once_at_its_end(name, monkeypatch):
     assert cut["ended"] == "budget" and len(cut["ndcg"]) == 1
 
 
+def test_without_chromium_a_picture_is_one_line(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "CHROMIUM", None)
+    with pytest.raises(SystemExit, match=r"^error: .*picture.svg is not drawn: .*needs Chromium"):
+        picture.save_svg(picture.figure(report.entries(rows), ""), tmp_path / "picture.svg")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(
+    picture.CHROMIUM is None and "RECBOLE_DSL_NEEDS_BROWSER" not in os.environ, reason="no Chromium"
+)
 def test_the_picture_is_an_svg_with_a_line_for_each_curve(rows, tmp_path):
     drawn = picture.figure(report.entries(rows), "title")
     picture.save_svg(drawn, tmp_path / "picture.svg")
+    picture.save_svg(drawn, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "picture.svg").read_bytes()
     root = xml.etree.ElementTree.parse(tmp_path / "picture.svg").getroot()
     lines = root.findall(".//{*}g[@class='lines']/{*}path")
     assert root.tag.endswith("svg") and len(lines) == len(drawn.data)
