@@ -33,7 +33,8 @@ from pathlib import Path
 import dsl_study_report
 from dsl_study_comparison import users_file
 from dsl_study_data import DATA, prepare
-from dsl_study_plan import ALL_LOSSES, PARTS, Runs, key_of, left, next_job, steps
+from dsl_study_jobs import Runs, key_of, left, next_job
+from dsl_study_plan import ALL_LOSSES, PARTS, steps
 from ir_benchmark import read_store
 
 HERE = Path(__file__).parent
@@ -70,7 +71,7 @@ def run_missing(data, parts, workers, minutes, store=STORE, **which):
     """Run what the store lacks, the most important first; a line each as it finishes.
 
     Args:
-        which: datasets and losses that get runs, as for :func:`dsl_study_plan.next_job`.
+        which: datasets and losses that get runs, as for :func:`dsl_study_jobs.next_job`.
         minutes: no run starts later than this; those under way finish. None: no limit.
     """
     end = float("inf") if minutes is None else time.monotonic() + 60 * minutes

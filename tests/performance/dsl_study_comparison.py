@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-from dsl_study_plan import METRIC, finals_of
+from dsl_study_jobs import finals_of
+from dsl_study_plan import METRIC
 
 from recbole_dsl.experiments.benchmark.report.significance import compare, holm
 

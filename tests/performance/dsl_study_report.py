@@ -5,7 +5,8 @@ from collections import Counter
 
 import dsl_study_pictures as pictures
 from dsl_study_data import IID, POPULARITY
-from dsl_study_plan import Cell, left, steps
+from dsl_study_jobs import left
+from dsl_study_plan import Cell, steps
 from dsl_study_settings import DSL, MF, SL
 from dsl_study_tables import (
     STEPWISE,

@@ -5,7 +5,8 @@ import statistics
 
 from dsl_study_comparison import corrected, gain, result
 from dsl_study_data import DATA, IID, POPULARITY
-from dsl_study_plan import METRIC, Cell, budget, chosen, key_of, option_jobs, trials
+from dsl_study_jobs import budget, chosen, key_of, option_jobs, trials
+from dsl_study_plan import METRIC, Cell
 from dsl_study_settings import (
     BSL,
     DSL,
