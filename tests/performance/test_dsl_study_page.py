@@ -137,7 +137,7 @@ def test_pictures_have_every_loss_and_parameter(runs, store):
 
 
 def test_what_losses_in_steps_choose_is_compared(runs, store, monkeypatch):
-    for loss, quality in ((SL, 0.1), (tried.BSL, 0.15), (DSL, 0.2)):
+    for loss, quality in ((SL, 0.125), (tried.BSL, 0.15), (DSL, 0.2)):
         monkeypatch.setitem(QUALITY, tried.IN_STEPS[loss], {IID: quality, POPULARITY: quality})
     fill_in_steps(runs, store, IID, {DSL: 6, SL: 0, tried.BSL: 4})
     study = tables.Study(runs, store)
@@ -146,7 +146,7 @@ def test_what_losses_in_steps_choose_is_compared(runs, store, monkeypatch):
     assert (name, test) == (TWO, "i.i.d.")
     assert sl.endswith("(SL's choice)") and bsl.endswith("(tau_pos / tau_neg 1.25)")
     assert dsl.endswith("(gamma 0.5, positive_factor 1.25)")
-    assert [gain.split()[0] for gain in gains] == ["+100.0", "+50.0", "+33.3"]
+    assert [gain.split()[0] for gain in gains] == ["+60.0", "+20.0", "+33.3", "+100.0"]
     assert "DSL is above SL on 1 of 1 sets" in report.verdict(study, tables.STEPWISE)[1]
 
 
