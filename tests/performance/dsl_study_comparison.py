@@ -62,7 +62,7 @@ def result(done, store, cell, selection, test):
     """The :class:`Result` of a cell; None where no final run of it has been tested.
 
     Args:
-        done: :class:`dsl_study_plan.Runs`. store: their store's path.
+        done: :class:`dsl_study_jobs.Runs`. store: their store's path.
     """
     runs = {row["seed"]: row for row in finals_of(done, cell, selection) if "tests" in row}
     if not runs or test not in next(iter(runs.values()))["tests"]:

@@ -63,6 +63,13 @@ class Objective:
             TrialFailed: training ended in an error, or the trial need not be run.
             optuna.TrialPruned: it was ended early. NothingToSelectOnError: no validation score.
         """
+        try:
+            return self._attempt(trial)
+        except (KeyboardInterrupt, NothingToSelectOnError):  # also before the training begins
+            trial.set_user_attr("interrupted", True)
+            raise
+
+    def _attempt(self, trial: "optuna.Trial") -> float:
         plan = self.plan
         trial.set_user_attr("process", attempts.this_process())
         trials = trial.study.get_trials(deepcopy=False)
@@ -97,8 +104,7 @@ class Objective:
             raise
         except optuna.exceptions.UpdateFinishedTrialError:
             raise
-        except (KeyboardInterrupt, NothingToSelectOnError):
-            trial.set_user_attr("interrupted", True)
+        except NothingToSelectOnError:
             raise
         except Exception as error:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")

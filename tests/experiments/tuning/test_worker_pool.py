@@ -112,6 +112,22 @@ def test_two_commands_that_queue_at_once_do_no_trial_twice(board):
 
 
 @pytest.mark.slow
+def test_an_interrupt_before_a_trial_trains_counts_as_one(board, monkeypatch):
+    plan = _plan(board, trials=1, ranges={"tau": [0.1]})
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(attempts, "is_duplicate", interrupted)
+    with quiet():
+        study = open_study(plan, create=True)
+        queue_trials(study, plan)
+        with pytest.raises(KeyboardInterrupt):
+            study.optimize(worker.Objective(plan), n_trials=1)
+    assert study.trials[0].user_attrs["interrupted"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_sigterm_ends_all_workers_and_counts_as_ctrl_c_not_as_a_kill(jobs, checkerboard):
     words = [
