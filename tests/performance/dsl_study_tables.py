@@ -200,7 +200,7 @@ def _validated(row, kind):
     return None if row is None or "failed" in row else row["valid"][kind][METRIC]
 
 
-# What is compared with what.
+# (a loss, the loss that it is compared with).
 STEPWISE = (IN_STEPS[DSL], IN_STEPS[SL])
 STEPWISE_TO_TRIALS = (IN_STEPS[DSL], SL)
 

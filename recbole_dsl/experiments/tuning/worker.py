@@ -65,7 +65,8 @@ class Objective:
         """
         try:
             return self._attempt(trial)
-        except (KeyboardInterrupt, NothingToSelectOnError):  # also before the training begins
+        except (KeyboardInterrupt, NothingToSelectOnError):
+            # Also before the training begins: what is stored for a trial first takes its time.
             trial.set_user_attr("interrupted", True)
             raise
 
@@ -100,11 +101,11 @@ class Objective:
             trial.set_user_attr("valid", result["valid"])
             score: float = result["best_valid_score"]
             return score
-        except optuna.TrialPruned:
-            raise
-        except optuna.exceptions.UpdateFinishedTrialError:
-            raise
-        except NothingToSelectOnError:
+        except (
+            optuna.TrialPruned,
+            optuna.exceptions.UpdateFinishedTrialError,
+            NothingToSelectOnError,
+        ):
             raise
         except Exception as error:
             trial.set_user_attr("error", f"{type(error).__name__}: {error}")
