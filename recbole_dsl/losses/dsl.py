@@ -15,6 +15,7 @@ from recbole_dsl.common.validation import (
 from recbole_dsl.losses.adaptau import WARM_UP_GAP, global_temperature, mean_gap
 from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.checks import check_like, check_scores
+from recbole_dsl.losses.co_occurrence import CoOccurrence
 from recbole_dsl.losses.dro import RobustView
 from recbole_dsl.losses.dsl_scales import DSLForm, dsl_scales
 from recbole_dsl.losses.effective_negatives import ScoreSample, temperature_of_share
@@ -22,6 +23,7 @@ from recbole_dsl.losses.log_sum_exp import log_mean_exp
 
 CENTRES = ("batch", "running")
 TAUS = ("given", "effective_share", "score_gap")
+SIMILARITIES = ("embeddings", "co_occurrence")
 _WARM_UP = 10  # epochs with Adap-tau's first gap, before the model's own is trusted
 _KEPT = 0.99  # share of the running centre that a batch leaves
 
@@ -113,7 +115,10 @@ def dsl_loss(
 class DSLLoss(RowLoss):
     """Mean of :func:`dsl_loss` over the rows of a batch.
 
-    Where beta is 0, ``inputs`` are pos and neg alone: no similarity is computed.
+    Where beta is 0, ``inputs`` are pos and neg alone: no similarity is computed. Otherwise it is
+    the cosine of the items' embeddings, as they are in that step, or, with ``similarity:
+    co_occurrence``, that of their columns of the training interactions, which does not change:
+    :class:`recbole_dsl.losses.co_occurrence.CoOccurrence`.
 
     With ``centre: running``, the intensity around which temperatures spread is a running mean over
     the batches, of which each weighs 1 %, in place of this batch's: an example's temperature
@@ -141,6 +146,7 @@ class DSLLoss(RowLoss):
         gamma: float = 0.5,
         slate_size: int = 20,
         clip: float = 4.0,
+        similarity: str = "embeddings",
         positive_factor: float = 1.0,
         hardness: str = "sigmoid",
         intensity: str = "mean",
@@ -149,6 +155,7 @@ class DSLLoss(RowLoss):
         effective_share: float = 0.5,
     ) -> None:
         options = _checked(tau, alpha, beta, gamma, slate_size, clip)
+        check_choice("similarity", similarity, SIMILARITIES)
         check_choice("centre", centre, CENTRES)
         check_choice("base_tau", base_tau, TAUS)
         check_finite("effective_share", effective_share)
@@ -157,14 +164,17 @@ class DSLLoss(RowLoss):
         form = DSLForm(positive_factor, hardness, intensity)
         form.check()
         super().__init__(
-            **options, positive_factor=positive_factor, hardness=hardness, intensity=intensity,
-            centre=centre, base_tau=base_tau, effective_share=effective_share,
+            **options, similarity=similarity, positive_factor=positive_factor, hardness=hardness,
+            intensity=intensity, centre=centre, base_tau=base_tau, effective_share=effective_share,
         )  # fmt: skip
         if centre == "running":
             self.register_buffer("intensity_sum", torch.zeros(2))  # weighted sum, and weights
             form = form._replace(centre=self._running)
         self._of_row = {**options, "form": form}
-        if beta == 0:
+        self._by_counts = beta != 0 and similarity == "co_occurrence"
+        if self._by_counts:
+            self.inputs = ("pos", "neg", "items", "negatives")
+        elif beta == 0:
             self.inputs = ("pos", "neg")
         if base_tau != "given":
             self.register_buffer("current_tau", torch.tensor(tau, dtype=torch.float64))
@@ -182,6 +192,8 @@ class DSLLoss(RowLoss):
         self._of_row["tau"] = float(self.current_tau)
 
     def prepare(self, data: TrainingRows) -> None:
+        if self._by_counts:
+            self.co_occurrence = CoOccurrence(data)
         if self.options["base_tau"] == "effective_share":
             self._sample = ScoreSample(data)
         elif self.options["base_tau"] == "score_gap":  # row 0 of both tables is padding
@@ -210,15 +222,42 @@ class DSLLoss(RowLoss):
         total, weight = self.intensity_sum
         return torch.where(weight > 0, total / weight.clamp(min=1e-30), mean)
 
+    def _similar(
+        self,
+        neg: torch.Tensor,
+        item_similarity: torch.Tensor | None,
+        items: torch.Tensor | None,
+        negatives: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """item_similarity, or where it is counted, that of each row's item and negatives."""
+        if not self._by_counts:
+            return item_similarity
+        if items is None or negatives is None:
+            raise ValueError("similarity co_occurrence needs items and negatives, got None")
+        found: torch.Tensor = self.co_occurrence(items, negatives)
+        return found.to(neg.dtype)
+
     def forward(
-        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor | None = None
+        self,
+        pos: torch.Tensor,
+        neg: torch.Tensor,
+        item_similarity: torch.Tensor | None = None,
+        items: torch.Tensor | None = None,
+        negatives: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        return dsl_loss(pos, neg, item_similarity, **self._of_row).mean()
+        similar = self._similar(neg, item_similarity, items, negatives)
+        return dsl_loss(pos, neg, similar, **self._of_row).mean()
 
     def robust_view(
-        self, pos: torch.Tensor, neg: torch.Tensor, item_similarity: torch.Tensor | None = None
+        self,
+        pos: torch.Tensor,
+        neg: torch.Tensor,
+        item_similarity: torch.Tensor | None = None,
+        items: torch.Tensor | None = None,
+        negatives: torch.Tensor | None = None,
     ) -> RobustView:
-        item_similarity = _similarity(neg, item_similarity, self.options["beta"])
+        similar = self._similar(neg, item_similarity, items, negatives)
+        item_similarity = _similarity(neg, similar, self.options["beta"])
         pos, neg = in_float32(pos, neg)
         log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self._of_row)
         tau_b = torch.full_like(pos, self.tau) if tau_b is None else tau_b

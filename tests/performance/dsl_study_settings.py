@@ -21,7 +21,8 @@ RIVALS = (BSL, TALOS, PSL, SLATK)  # of other papers
 FACTOR, HARDNESS, ENTROPY = "DSL, positive factor", "DSL, score as hardness", "DSL, entropy"
 CENTRE, SHARE, GAP = "DSL, running centre", "DSL, tau by share", "DSL, tau by gap"
 GAMMA_FACTOR = "DSL, gamma and positive factor"  # without kappa
-FORMS = (FACTOR, GAMMA_FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP)
+COUNTS = "DSL, similarity by co-occurrence"
+FORMS = (FACTOR, GAMMA_FACTOR, SHARE, HARDNESS, ENTROPY, CENTRE, GAP, COUNTS)
 # Which get final runs, a choice from validation alone: what part g found of kappa and of the
 # positive factor holds for i.i.d. tests, so that the form without kappa has these alone.
 TESTED_FORMS = {GAMMA_FACTOR: (IID,), FACTOR: (IID, POPULARITY)}
@@ -51,6 +52,8 @@ OPTION_EPOCHS = 40
 LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 # Share of the trials in which it is off, and the range of the others.
 ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
+# Similarities by co-occurrence are mostly under 0.1, where cosines of vectors spread to 1.
+BETA_OF_COUNTS = 4  # times beta
 SLATE, TAU_WEIGHT = (5, 100), (0.5, 3.0)
 # A positive's temperature over its negatives': BSL's tau_pos / tau_neg, and DSL's positive factor.
 POSITIVE_FACTOR, EFFECTIVE_SHARE = (0.8, 1.6), (0.1, 0.9)
@@ -91,6 +94,8 @@ def settings_of(loss, point, best=None):
     own = point[6]
     if loss.split(",")[0] == DSL:
         settings |= _branches(loss, point, best is None) | _changes(loss, own, best is None)
+        if loss == COUNTS:
+            settings["beta"] = round(settings["beta"] * BETA_OF_COUNTS, 3)
     elif loss == BSL:
         settings["tau_neg"] = tau = settings.pop("tau")
         ratio = 1 if best is None else _log_between(own, *POSITIVE_FACTOR)
@@ -148,6 +153,7 @@ def _changes(form, own, off):
         CENTRE: {"centre": "running"},
         SHARE: {"base_tau": "effective_share"},
         GAP: {"base_tau": "score_gap"},
+        COUNTS: {"similarity": "co_occurrence"},
     }.get(form, {})
 
 

@@ -79,9 +79,10 @@ def test_forms_are_compared_on_validation(runs, store, monkeypatch):
     for row in runs.by_key.values():
         row.pop("tests", None)
     table = tables.forms_table(tables.Study(runs, store))
+    others = "  |" * (len(tried.FORMS) - 1)
     assert [line for line in table if TWO in line] == [
-        f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |  |  |  |  |  |  |",
-        f"| {TWO} | popularity | 0.0600 | -10.0 % |  |  |  |  |  |  |",
+        f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |{others}",
+        f"| {TWO} | popularity | 0.0600 | -10.0 % |{others}",
     ]
 
 

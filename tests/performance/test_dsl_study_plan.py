@@ -87,12 +87,15 @@ def test_forms_are_dsls_own_trials_with_something_changed():
             same = (
                 settings.keys() - {"tau"} if form in (tried.SHARE, tried.GAP) else settings.keys()
             )
-            without = {"alpha": 0.0, "beta": 0.0} if form == tried.GAMMA_FACTOR else {}
-            wanted = {**settings, **without}
+            own = {
+                tried.GAMMA_FACTOR: {"alpha": 0.0, "beta": 0.0},
+                tried.COUNTS: {"beta": pytest.approx(4 * settings["beta"])},
+            }
+            wanted = {**settings, **own.get(form, {})}
             assert {key: wanted[key] for key in same} == {key: found[key] for key in same}
     assert list(changed.values()) == [
         {"positive_factor"}, {"positive_factor"}, {"base_tau", "effective_share"}, {"hardness"},
-        {"intensity"}, {"centre"}, {"base_tau"},
+        {"intensity"}, {"centre"}, {"base_tau"}, {"similarity"},
     ]  # fmt: skip
 
 
