@@ -18,6 +18,15 @@ _PART_OF: dict[str, tuple[str, tuple[Any, ...]]] = {
     "wandb_project": ("log_wandb", (False,)),
     "cache_dir": ("dataset_cache", ("False",)),
     "init_std": ("initialization", ("xavier_uniform", "spectral")),
+    # of losses
+    "similarity": ("beta", (0,)),
+    "hardness": ("alpha", (0,)),
+    "intensity": ("gamma", (0,)),
+    "centre": ("gamma", (0,)),
+    "tau": ("base_tau", ("effective_share", "score_gap")),
+    "effective_share": ("base_tau", ("given", "score_gap")),
+    "quantile_every": ("quantile", ("regression",)),
+    "quantile_learning_rate": ("quantile", ("exact",)),
 }
 
 

@@ -42,6 +42,26 @@ def test_what_belongs_to_another_choice_is_told(values, message):
 
 
 @pytest.mark.parametrize(
+    ("model", "values", "whole", "other"),
+    [
+        ("MF_DSL", {"similarity": "co_occurrence"}, "beta", -1.0),
+        ("MF_DSL", {"hardness": "score"}, "alpha", 1.0),
+        ("MF_DSL", {"intensity": "entropy", "gamma": 0}, "gamma", 1.0),
+        ("MF_DSL", {"centre": "running", "gamma": 0.0}, "gamma", 1.0),
+        ("MF_DSL", {"effective_share": 0.3}, "base_tau", "effective_share"),
+        ("MF_DSL", {"tau": 0.3, "base_tau": "score_gap"}, "base_tau", "given"),
+        ("MF_SLatK", {"quantile_learning_rate": 0.1}, "quantile", "regression"),
+        ("MF_Talos", {"quantile_every": 3}, "quantile", "exact"),
+    ],
+)
+def test_an_option_of_a_loss_that_another_one_switches_off_is_told(model, values, whole, other):
+    config = config_of(model, **values)
+    name = next(iter(values))
+    assert config.warnings == [f"{name} is ignored: it is for {whole}, which is {config[whole]}"]
+    assert config_of(model, **{**values, whole: other}).warnings == []
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"eval_args": {"split": {"RS": [8, 1, 1]}}},
