@@ -169,7 +169,7 @@ def option_jobs(runs, cell, selection):
     same for all three losses and stands among DSL's jobs alone.
 
     Args:
-        cell: of SL, BSL or DSL.
+        cell: of SL, BSL, DSL or its form by counts.
     """
     best = chosen(runs, cell._replace(loss=SL), selection)
     if best is None:
@@ -239,7 +239,8 @@ def left(runs, parts=PARTS):
         seeds = len(SEEDS if step.cell.backbone == MF else SEEDS_AROUND)
         expected = seeds if step.stage == "final" else ROUND
         if step.stage == "option":  # DSL's runs have SL's choice too
-            expected = count_options(step.selection) + (step.cell.loss == DSL)
+            loss = step.cell.loss
+            expected = count_options(step.selection, loss) + (loss == DSL)
         missing = sum(key_of(job) not in runs.by_key for job in jobs) if jobs else expected
         if missing:
             found.append((step, missing))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from dsl_study_data import DATA, IID, POPULARITY
 from dsl_study_settings import (
     BSL,
+    COUNTS,
     DSL,
     FORMS,
     GAP,
@@ -106,8 +107,9 @@ def steps(parts=PARTS):
 
 
 def _one_by_one(part):
-    """Options at SL's choice: DSL's (g); those of all losses in steps, and their tests (h)."""
-    for losses in ((DSL,),) if part == "g" else ((SL, DSL), (BSL,)):
+    """Options at SL's choice: DSL's, and its similarities by counts (g); those of all losses in
+    steps, and their tests (h)."""
+    for losses in ((DSL,), (COUNTS,)) if part == "g" else ((SL, DSL), (BSL,)):
         for name in _SHIFTED + _OTHERS:
             for kind in DATA[name].tests:
                 for loss in losses:

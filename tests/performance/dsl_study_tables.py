@@ -9,6 +9,8 @@ from dsl_study_jobs import budget, chosen, key_of, option_jobs, trials
 from dsl_study_plan import METRIC, Cell
 from dsl_study_settings import (
     BSL,
+    COUNT_OPTIONS,
+    COUNTS,
     DSL,
     FORMS,
     IN_STEPS,
@@ -181,18 +183,31 @@ def options_table(study, kind):
     mean where all sets have it. No test is read."""
     gains, first = {}, {}
     for name, data in DATA.items():
-        jobs = option_jobs(study.runs, Cell(name, MF, DSL), kind) if kind in data.tests else []
+        jobs = [
+            job
+            for loss in ((DSL, COUNTS) if kind in data.tests else ())
+            for job in option_jobs(study.runs, Cell(name, MF, loss), kind)
+        ]
         found = [_validated(study.runs.by_key.get(key_of(job)), kind) for job in jobs]
         if found and found[0] is not None:
             first[name] = f"{found[0]:.4f}"
             gains[name] = [None if value is None else value / found[0] - 1 for value in found]
     lines = [["none: SL", *first.values(), ""]] if gains else []
-    for number, options in list(enumerate(ONE_BY_ONE[kind]))[1:] if gains else ():
+    tried = (*ONE_BY_ONE[kind], *COUNT_OPTIONS)
+    for number, options in list(enumerate(tried))[1:] if gains else ():
         found = [of_set[number] for of_set in gains.values()]
         mean = None if None in found else statistics.mean(found)
         shown = ["" if gain is None else f"{100 * gain:+.1f} %" for gain in (*found, mean)]
-        lines.append([", ".join(f"{key} {value:g}" for key, value in options.items()), *shown])
+        said = ", ".join(f"{key} {value}" for key, value in _in_words(options).items())
+        lines.append([said, *shown])
     return markdown_table(["options", *gains, "mean"], lines)
+
+
+def _in_words(options):
+    """Settings as a table names them: numbers without needless digits, and whose beta it is."""
+    words = {key: f"{value:g}" for key, value in options.items() if key != "similarity"}
+    by_counts = {"co-occurrence, beta": words.pop("beta")} if "similarity" in options else {}
+    return by_counts | words
 
 
 def _validated(row, kind):

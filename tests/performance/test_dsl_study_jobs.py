@@ -73,11 +73,12 @@ def test_parts_are_those_of_the_study_in_their_order():
     assert graphs == {(b, loss) for b in (tried.LIGHTGCN, tried.XSIMGCL) for loss in (SL, DSL)}
     assert {step.cell.loss for step in steps if step.part == "d"} == {tried.PSL, tried.SLATK}
     assert {step.cell.loss for step in steps if step.part == "e"} == set(tried.FORMS)
-    one_by_one = [(s.cell.dataset, s.selection, s.stage) for s in steps if s.part == "g"]
-    assert sorted(one_by_one) == sorted(
-        (name, kind, "option") for name, found in DATA.items() for kind in found.tests
-    )
-    assert {step.cell.loss for step in steps if step.part == "g"} == {DSL}
+    one_by_one = [s for s in steps if s.part == "g"]
+    for loss, half in ((DSL, one_by_one[:9]), (tried.COUNTS, one_by_one[9:])):
+        assert {step.cell.loss for step in half} == {loss}
+        assert sorted((s.cell.dataset, s.selection, s.stage) for s in half) == sorted(
+            (name, kind, "option") for name, found in DATA.items() for kind in found.tests
+        )
     in_steps = [s for s in steps if s.part == "h"]
     for stage, wanted in (("option", (SL, DSL, tried.BSL)), ("final", tried.IN_STEPS.values())):
         found = {(s.cell.dataset, s.selection, s.cell.loss) for s in in_steps if s.stage == stage}
@@ -136,7 +137,22 @@ def test_options_one_by_one_wait_for_sls_choice_and_change_nothing_else(runs):
             good = {kind: {"best_epoch": 1, "ndcg@20": 0.9} for kind in DATA_KINDS}
             runs.add(trial_row(job, good))
         assert jobs.chosen(runs, cell, kind) == before
+        for job in jobs.option_jobs(runs, cell._replace(loss=tried.COUNTS), kind):
+            runs.add(trial_row(job))
     assert all(step.part != "g" or step.cell.dataset != TWO for step, _ in jobs.left(runs))
+
+
+def test_options_by_counts_are_beside_dsls_and_in_no_losses_steps(runs):
+    cell = Cell(TWO, MF, tried.COUNTS)
+    for kind in DATA_KINDS:
+        best = jobs.chosen(runs, cell._replace(loss=SL), kind)
+        found = jobs.option_jobs(runs, cell, kind)
+        assert [job["settings"] for job in found] == [
+            {**best["settings"], **tried.OFF, **options} for options in tried.COUNT_OPTIONS
+        ]
+        step = plan.Step("g", cell, "option", kind)
+        assert dict(jobs.left(Runs(), ("g",)))[step] == len(found) == 4
+    assert all(step.cell.loss != tried.COUNTS for step in plan.steps(("h",)))
 
 
 def test_in_steps_each_loss_has_as_many_runs_of_its_own(runs):

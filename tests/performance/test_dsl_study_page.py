@@ -161,7 +161,10 @@ def test_the_table_of_options_is_over_sl_with_as_many_epochs(runs, store):
                 runs.add(trial_row(job, {POPULARITY: {"best_epoch": 1, "ndcg@20": quality}}))
     head, _, *lines = tables.options_table(tables.Study(runs, store), POPULARITY)
     assert head == f"| options | {SHIFTED} | {TWO} | mean |"
-    assert len(lines) == len(tried.ONE_BY_ONE[POPULARITY])
+    assert len(lines) == len(tried.ONE_BY_ONE[POPULARITY]) + len(tried.COUNT_OPTIONS)
+    assert [line.split("|")[1].strip() for line in lines[-4:]] == [
+        f"co-occurrence, beta {beta}, gamma 1" for beta in (10, -5, -10, -20)
+    ]
     assert lines[0] == "| none: SL | 0.0500 | 0.0500 |  |"
     assert lines[1] == "| gamma 0.5 | +20.0 % | +10.0 % | +15.0 % |"
     assert lines[2] == "| gamma 1 | +20.0 % |  |  |"
