@@ -92,10 +92,11 @@ def test_the_results_of_the_readme_are_those_of_their_page():
 @pytest.mark.slow
 def test_the_readmes_table_of_the_study_is_that_of_its_store():
     import dsl_study
-    import dsl_study_tables as tables
+    from dsl_study_results import Study
+    from dsl_study_tables import readme_table
 
     runs = dsl_study.Runs(dsl_study.read_store(dsl_study.STORE))
-    wanted = "\n".join(tables.readme_table(tables.Study(runs, dsl_study.STORE)))
+    wanted = "\n".join(readme_table(Study(runs, dsl_study.STORE)))
     assert wanted.count("\n") >= 9
     text = documents.of_page(ROOT / "README.md")
     assert f"<!-- study -->\n\n{wanted}\n\n<!-- end of study -->" in text

@@ -7,26 +7,21 @@ import dsl_study_pictures as pictures
 from dsl_study_data import IID, POPULARITY
 from dsl_study_jobs import left
 from dsl_study_plan import Cell, steps
+from dsl_study_results import TEST_NAMES, Study, compared, own, percent
 from dsl_study_settings import DSL, MF, SL
 from dsl_study_tables import (
     STEPWISE,
     STEPWISE_TO_TRIALS,
-    TEST_NAMES,
-    Study,
     ablation_table,
     budget_table,
-    compared,
-    forms_table,
     groups_table,
     losses_table,
     main_table,
-    options_table,
-    own,
-    percent,
     readme_table,
     seconds_table,
     steps_table,
 )
+from dsl_study_validation import forms_table, options_table
 from measuring import RESULTS, page_of
 from measuring import write_page as replace_tables
 

@@ -1,117 +1,27 @@
-"""From the store of dsl_study.py to the tables of its page, of what has run so far."""
+"""From the results of dsl_study.py to the tables of its page, of what has run so far."""
 
 import functools
 import statistics
 
-from dsl_study_comparison import corrected, gain, result
+from dsl_study_comparison import corrected
 from dsl_study_data import DATA, IID, POPULARITY
-from dsl_study_jobs import budget, chosen, key_of, option_jobs, trials
-from dsl_study_plan import METRIC, Cell
+from dsl_study_jobs import budget, chosen, trials
+from dsl_study_plan import Cell
+from dsl_study_results import BACKBONES, TEST_NAMES, compared, marks, own, p_value, percent, score
 from dsl_study_settings import (
     BSL,
-    COUNT_OPTIONS,
-    COUNTS,
     DSL,
     FORMS,
     IN_STEPS,
     KAPPA,
-    LIGHTGCN,
     LOSSES,
     MF,
     ONE_BY_ONE,
-    RIVALS,
     SL,
     TEMPERATURE,
     TESTED_FORMS,
-    XSIMGCL,
 )
 from measuring import markdown_table
-
-from recbole_dsl.experiments.benchmark.report.significance import stars
-
-BACKBONES = (MF, LIGHTGCN, XSIMGCL)
-TEST_NAMES = {IID: "i.i.d.", POPULARITY: "popularity"}
-
-
-class Study:
-    """The rows of a store, and what its final runs found, looked up once.
-
-    Args:
-        runs: :class:`dsl_study_plan.Runs` of the store. store: its path, beside which the users'
-            values lie.
-    """
-
-    def __init__(self, runs, store):
-        self.runs, self.store = runs, store
-
-    @functools.cache  # noqa: B019
-    def result(self, cell, selection, test):
-        """:func:`dsl_study_comparison.result`, None where there is none."""
-        return result(self.runs, self.store, cell, selection, test)
-
-    @functools.cache  # noqa: B019
-    def gain(self, cell, loss, selection, test):
-        """:class:`dsl_study_comparison.Gain` of a cell over another loss; None without both."""
-        ours = self.result(cell, selection, test)
-        other = self.result(cell._replace(loss=loss), selection, test)
-        return None if ours is None or other is None else gain(ours, other)
-
-    def tests(self, selection_of, losses=(DSL, SL)):
-        """(data set, backbone, selection, test) where one of the losses has been tested.
-
-        Args:
-            selection_of: test -> the selection whose runs are shown.
-        """
-        for backbone in BACKBONES:
-            for name, data in DATA.items():
-                for test in data.tests:
-                    key = (selection_of(test), test)
-                    if any(self.result(Cell(name, backbone, loss), *key) for loss in losses):
-                        yield (name, backbone, *key)
-
-    def rival(self, name, backbone, selection, test):
-        """The loss of another paper that is best on the test; None where none has been tested."""
-        found = {loss: self.result(Cell(name, backbone, loss), selection, test) for loss in RIVALS}
-        found = {loss: result for loss, result in found.items() if result is not None}
-        return max(found, key=lambda loss: found[loss].mean, default=None)
-
-
-def own(test):
-    """Each test by the validation of its own kind."""
-    return test
-
-
-def _shown(found):
-    return "" if found is None else found.shown()
-
-
-def percent(gain):
-    """A gain and its interval, as text."""
-    if gain is None:
-        return ""
-    return f"{100 * gain.relative:+.1f} % [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-
-
-def _p(value):
-    if value is None:
-        return ""
-    return ("< 0.001" if value < 0.001 else f"{value:.3f}") + f" {_stars(value)}".rstrip()
-
-
-def _stars(p):
-    """As Markdown shows them; none where there is no p."""
-    return "" if p is None else stars(p).replace("*", r"\*")
-
-
-# Tables ------------------------------------------------------------------------------------------
-
-
-def compared(study, selection_of=own, losses=(DSL, SL)):
-    """A loss against another on each test: (data set, backbone, selection, test) -> Gain or None,
-    by Holm over all of them."""
-    keys = list(study.tests(selection_of, losses))
-    gains = [study.gain(Cell(name, b, losses[0]), losses[1], *where) for name, b, *where in keys]
-    return dict(zip(keys, corrected(gains), strict=True))
 
 
 def main_table(study, selection_of=own):
@@ -131,10 +41,10 @@ def main_table(study, selection_of=own):
         lines.append(
             [
                 name, backbone, TEST_NAMES[where[1]],
-                *(_shown(study.result(at(loss), *where)) for loss in (SL, DSL)),
-                percent(found), _p(found and found.p_users), _p(found and found.p_seeds),
-                f"{rival} {_shown(study.result(at(rival), *where))}" if rival else "",
-                percent(other), _p(other and other.p_users),
+                *(score(study.result(at(loss), *where)) for loss in (SL, DSL)),
+                percent(found), p_value(found and found.p_users), p_value(found and found.p_seeds),
+                f"{rival} {score(study.result(at(rival), *where))}" if rival else "",
+                percent(other), p_value(other and other.p_users),
             ]
         )  # fmt: skip
     head = [
@@ -151,68 +61,8 @@ def ablation_table(study):
         gains = [study.gain(Cell(name, backbone, loss), SL, *where) for loss in losses]
         if backbone == MF:
             sl = study.result(Cell(name, backbone, SL), *where)
-            lines.append([name, TEST_NAMES[where[1]], _shown(sl), *map(percent, gains)])
+            lines.append([name, TEST_NAMES[where[1]], score(sl), *map(percent, gains)])
     return markdown_table(["data", "test", SL, *losses], lines)
-
-
-def forms_table(study):
-    """The best of each form's trials on validation, over the best of DSL's; no test is read."""
-    lines = []
-    for name in DATA:
-        for kind in (IID, POPULARITY):
-            best = {
-                loss: _best_on_validation(study, Cell(name, MF, loss), kind)
-                for loss in (DSL, *FORMS)
-            }
-            if best[DSL] is not None and any(best[form] is not None for form in FORMS):
-                cells = [
-                    "" if best[form] is None else f"{100 * (best[form] / best[DSL] - 1):+.1f} %"
-                    for form in FORMS
-                ]
-                lines.append([name, TEST_NAMES[kind], f"{best[DSL]:.4f}", *cells])
-    return markdown_table(["data", "validation", DSL, *FORMS], lines)
-
-
-def _best_on_validation(study, cell, kind):
-    best = chosen(study.runs, cell, kind)
-    return None if best is None else best["valid"][kind][METRIC]
-
-
-def options_table(study, kind):
-    """DSL with one option at SL's choice of a validation, over SL there with as many epochs; the
-    mean where all sets have it. No test is read."""
-    gains, first = {}, {}
-    for name, data in DATA.items():
-        jobs = [
-            job
-            for loss in ((DSL, COUNTS) if kind in data.tests else ())
-            for job in option_jobs(study.runs, Cell(name, MF, loss), kind)
-        ]
-        found = [_validated(study.runs.by_key.get(key_of(job)), kind) for job in jobs]
-        if found and found[0] is not None:
-            first[name] = f"{found[0]:.4f}"
-            gains[name] = [None if value is None else value / found[0] - 1 for value in found]
-    lines = [["none: SL", *first.values(), ""]] if gains else []
-    tried = (*ONE_BY_ONE[kind], *COUNT_OPTIONS)
-    for number, options in list(enumerate(tried))[1:] if gains else ():
-        found = [of_set[number] for of_set in gains.values()]
-        mean = None if None in found else statistics.mean(found)
-        shown = ["" if gain is None else f"{100 * gain:+.1f} %" for gain in (*found, mean)]
-        said = ", ".join(f"{key} {value}" for key, value in _in_words(options).items())
-        lines.append([said, *shown])
-    return markdown_table(["options", *gains, "mean"], lines)
-
-
-def _in_words(options):
-    """Settings as a table names them: numbers without needless digits, and whose beta it is."""
-    words = {key: f"{value:g}" for key, value in options.items() if key != "similarity"}
-    by_counts = {"co-occurrence, beta": words.pop("beta")} if "similarity" in options else {}
-    return by_counts | words
-
-
-def _validated(row, kind):
-    """The best NDCG@20 of a trial; None where there is none, or it failed."""
-    return None if row is None or "failed" in row else row["valid"][kind][METRIC]
 
 
 # (a loss, the loss that it is compared with).
@@ -230,11 +80,11 @@ def steps_table(study):
     for name, backbone, *where in study.tests(own, STEPWISE):
         found = {loss: study.result(Cell(name, backbone, loss), *where) for loss in (sl, bsl, dsl)}
         shown = [
-            f"{_shown(found[loss])} {_chosen_in_steps(study, name, loss, where[1])}"
+            f"{score(found[loss])} {_chosen_in_steps(study, name, loss, where[1])}"
             for loss in found
         ]
         gains = [of_pair.get((name, backbone, *where)) for of_pair in over]
-        cells = [f"{percent(gain)} {_p(gain and gain.p_users)}".strip() for gain in gains]
+        cells = [f"{percent(gain)} {p_value(gain and gain.p_users)}".strip() for gain in gains]
         lines.append([name, TEST_NAMES[where[1]], *shown, *cells])
     head = [
         "data", "test", SL, BSL, DSL, "DSL over SL, p", "BSL over SL, p", "DSL over BSL, p",
@@ -279,7 +129,7 @@ def readme_table(study):
 def _gain_and_stars(gain):
     if gain is None:
         return ""
-    return f"{100 * gain.relative:+.1f} % {_stars(gain.p_users)}".rstrip()
+    return f"{100 * gain.relative:+.1f} % {marks(gain.p_users)}".rstrip()
 
 
 def losses_table(study):

@@ -8,11 +8,13 @@ import dsl_study_pictures as pictures
 import dsl_study_report as report
 import dsl_study_settings as tried
 import dsl_study_tables as tables
+import dsl_study_validation as validation
 import numpy as np
 import pytest
 from dsl_study_data import IID, POPULARITY
 from dsl_study_jobs import Runs
 from dsl_study_plan import Cell
+from dsl_study_results import Study
 from dsl_study_settings import DSL, MF, SL
 from study_stores import QUALITY, SHIFTED, SL_CELL, TWO, fill, fill_in_steps, trial_row
 
@@ -61,14 +63,14 @@ def test_p_values_are_corrected_over_the_table():
 
 
 def test_the_page_says_where_dsl_wins_and_where_it_does_not(runs, store):
-    study = tables.Study(runs, store)
+    study = Study(runs, store)
     lines = report.verdict(study)
     assert "DSL is above SL on 2 of 2 sets, on 2 significantly" in lines[0]
     assert "mean gain +20.0 % (aim +9.3 %)" in lines[0]
     assert "i.i.d. tests, MF: DSL is above SL on 0 of 1" in lines[1]
     assert f"Not above SL, or not significantly: {TWO}, MF, i.i.d. (+0.0 %" in lines[2]
     fill(runs, store, [Cell(SHIFTED, MF, tried.BSL)])
-    table = tables.main_table(tables.Study(runs, store))
+    table = tables.main_table(Study(runs, store))
     row = next(line for line in table if line.startswith(f"| {SHIFTED} | MF | popularity"))
     assert "| BSL 0.0" in row and row.count(r"< 0.001 \*\*\*") == 3
 
@@ -78,7 +80,7 @@ def test_forms_are_compared_on_validation(runs, store, monkeypatch):
     fill(runs, store, [Cell(TWO, MF, tried.FACTOR)])
     for row in runs.by_key.values():
         row.pop("tests", None)
-    table = tables.forms_table(tables.Study(runs, store))
+    table = validation.forms_table(Study(runs, store))
     others = "  |" * (len(tried.FORMS) - 1)
     assert [line for line in table if TWO in line] == [
         f"| {TWO} | i.i.d. | 0.1000 | +7.0 % |{others}",
@@ -89,7 +91,7 @@ def test_forms_are_compared_on_validation(runs, store, monkeypatch):
 def test_a_rival_ahead_of_dsl_is_named(runs, store, monkeypatch):
     monkeypatch.setitem(QUALITY, tried.TALOS, {IID: 0.2, POPULARITY: 0.01})
     fill(runs, store, [Cell(TWO, MF, tried.TALOS)])
-    [said] = report._behind_others(tables.Study(runs, store))
+    [said] = report._behind_others(Study(runs, store))
     assert said.startswith(f"On {TWO}, MF, i.i.d., Talos is ahead of DSL: DSL over it -50.0 %")
 
 
@@ -128,7 +130,7 @@ def test_the_page_is_written_from_any_store(filled, runs, store, monkeypatch):
 
 @pytest.mark.slow
 def test_pictures_have_every_loss_and_parameter(runs, store):
-    study = tables.Study(runs, store)
+    study = Study(runs, store)
     drawn, height = pictures.front(study)
     assert height == 3 and [trace.name for trace in drawn.data if trace.showlegend] == [SL, DSL]
     tests = next(trace for trace in drawn.data if trace.name == DSL and "lines" in trace.mode)
@@ -141,7 +143,7 @@ def test_what_losses_in_steps_choose_is_compared(runs, store, monkeypatch):
     for loss, quality in ((SL, 0.125), (tried.BSL, 0.15), (DSL, 0.2)):
         monkeypatch.setitem(QUALITY, tried.IN_STEPS[loss], {IID: quality, POPULARITY: quality})
     fill_in_steps(runs, store, IID, {DSL: 6, SL: 0, tried.BSL: 4})
-    study = tables.Study(runs, store)
+    study = Study(runs, store)
     _, _, line = tables.steps_table(study)
     name, test, sl, bsl, dsl, *gains = (cell.strip() for cell in line.strip("|").split("|"))
     assert (name, test) == (TWO, "i.i.d.")
@@ -152,14 +154,14 @@ def test_what_losses_in_steps_choose_is_compared(runs, store, monkeypatch):
 
 
 def test_the_table_of_options_is_over_sl_with_as_many_epochs(runs, store):
-    assert len(tables.options_table(tables.Study(runs, store), IID)) == 2  # the head alone
+    assert len(validation.options_table(Study(runs, store), IID)) == 2  # the head alone
     for name, value in ((SHIFTED, 0.06), (TWO, 0.055)):
         for job in jobs.option_jobs(runs, Cell(name, MF, DSL), POPULARITY):
             number = job["trial"]
             if (name, number) != (TWO, 2):
                 quality = 0.05 if number == 0 else value  # the first one is SL
                 runs.add(trial_row(job, {POPULARITY: {"best_epoch": 1, "ndcg@20": quality}}))
-    head, _, *lines = tables.options_table(tables.Study(runs, store), POPULARITY)
+    head, _, *lines = validation.options_table(Study(runs, store), POPULARITY)
     assert head == f"| options | {SHIFTED} | {TWO} | mean |"
     assert len(lines) == len(tried.ONE_BY_ONE[POPULARITY]) + len(tried.COUNT_OPTIONS)
     assert [line.split("|")[1].strip() for line in lines[-4:]] == [
