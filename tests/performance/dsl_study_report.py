@@ -137,14 +137,16 @@ def sections(study):
 
 
 class _OnlyShifted(Study):
-    """The same study, its shifted tests alone."""
+    """The same study, its shifted tests of MF alone: no other backbone has runs for them by a
+    selection of another kind, but where that chooses the same trial."""
 
     def __init__(self, study):
         super().__init__(study.runs, study.store)
 
     def tests(self, selection_of, losses=(DSL, SL)):
         """As in :class:`Study`."""
-        return (key for key in super().tests(selection_of, losses) if key[3] == POPULARITY)
+        found = super().tests(selection_of, losses)
+        return (key for key in found if key[1] == MF and key[3] == POPULARITY)
 
 
 def write_page(runs, store):

@@ -75,6 +75,14 @@ def test_the_page_says_where_dsl_wins_and_where_it_does_not(runs, store):
     assert "| BSL 0.0" in row and row.count(r"< 0.001 \*\*\*") == 3
 
 
+def test_a_selection_that_does_not_know_of_the_shift_is_shown_for_mf_alone(runs, store):
+    cells = [Cell(SHIFTED, backbone, SL) for backbone in (MF, tried.LIGHTGCN)]
+    study = Study(fill(runs, store, cells), store)
+    assert {key[1] for key in study.tests(lambda test: IID)} == {MF, tried.LIGHTGCN}
+    found = list(report._OnlyShifted(study).tests(lambda test: IID))
+    assert {key[1] for key in found} == {MF} and {key[3] for key in found} == {POPULARITY}
+
+
 def test_forms_are_compared_on_validation(runs, store, monkeypatch):
     monkeypatch.setitem(QUALITY, tried.FACTOR, {IID: 0.11, POPULARITY: 0.054})
     fill(runs, store, [Cell(TWO, MF, tried.FACTOR)])
