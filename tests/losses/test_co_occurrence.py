@@ -43,6 +43,7 @@ def test_agrees_with_sets_of_users_in_parts_of_rows_or_at_once(monkeypatch, cach
         for one, row in zip(items.tolist(), others.tolist(), strict=True)
     ]
     torch.testing.assert_close(found, torch.tensor(expected))
+    assert torch.equal(CoOccurrence(data)._looked_for(items, others), found)  # off the CPU
     assert (found > 0).any() and (found[:3] == 0).all()
 
 

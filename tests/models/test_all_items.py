@@ -157,7 +157,7 @@ def test_is_the_loss_over_all_items_but_the_users_positives(loss, options, row_l
 
 
 def test_a_step_of_such_a_loss_draws_nothing_and_repeats_itself(checkerboard):
-    model, batch = _model("MF_DSL", checkerboard)
+    model, batch = _model("MF_DSL", checkerboard, beta=-1.0)
     state = model.sampler.generator.get_state()
     assert torch.equal(model.calculate_loss(batch), model.calculate_loss(batch))
     assert torch.equal(model.sampler.generator.get_state(), state)

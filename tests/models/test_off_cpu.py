@@ -132,6 +132,11 @@ def test_a_step_does_not_wait(pair, negatives, step_elsewhere):
         ("MF_BSL", {"form": "user"}),
         ("MF_InfoNCE", {"log_q": "corrected"}),
         ("MF_DSL", {"alpha": 1.0, "score": "dot"}),
+        *(
+            ("MF_DSL", {"beta": -1.0, "similarity": similarity, "train_neg_sample_args": negatives})
+            for similarity in ("embeddings", "co_occurrence")
+            for negatives in NEGATIVES
+        ),
         ("MF_SL", {"train_neg_sample_args": {"distribution": "popularity", "sample_num": 20}}),
         ("MF_SL", {"train_noise": {"false_negative": 0.5}}),
         ("MF_SL", {"reg_weight": 1e-4, "positive_in_denominator": True}),
@@ -195,7 +200,8 @@ STILL = [
 @pytest.mark.gpu
 @pytest.mark.parametrize("pair", STILL)
 def test_a_gpu_finds_the_cpus_loss_and_gradients(pair, training_rows, monkeypatch):
-    config = Config(pair, "ml-100k", config_dict=SMALL)
+    kappa = {"beta": -1.0} if pair.endswith("_DSL") else {}
+    config = Config(pair, "ml-100k", config_dict={**SMALL, **kappa})
     model = config.model_class(config, training_rows._dataset)
     model.begin_epoch(0, training_rows)
     batch = next(iter(training_rows))

@@ -24,6 +24,7 @@ SMALL = {
     "benchmark_filename": ["train", "valid", "test"],
 }
 NEGATIVES = {"train_neg_sample_args": {"sample_num": 8}}
+KAPPA = {"beta": -1.0}  # DSL's similarities too, which its defaults are without
 
 
 def _model(name, dataset, **changes):
@@ -119,7 +120,7 @@ def test_what_evaluation_and_diagnostics_ask_of_the_model(checkerboard):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [4, 1000])
 def test_shared_negatives_train_too(block, checkerboard, synchronous):
-    settings = {**SMALL, "train_neg_sample_args": {"sample_num": 8, "block": block}}
+    settings = {**SMALL, **KAPPA, "train_neg_sample_args": {"sample_num": 8, "block": block}}
     result = recbole_dsl.run("MF_DSL", checkerboard, config_dict=settings, saved=False)
     assert result["test"]["recall@1"] == 1.0
 
@@ -130,7 +131,7 @@ SPARSE = {"learner": "sparse_adam", "train_neg_sample_args": {"sample_num": 8, "
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["MF_SL", "MF_DSL", "MF_BSL", "MF_DirectAU", "MF_BC"])
 def test_row_sparse_adam_learns_the_checkerboard(name, checkerboard):
-    settings = {**SMALL, **SPARSE, "reg_weight": 1e-4}
+    settings = {**SMALL, **SPARSE, **(KAPPA if name == "MF_DSL" else {}), "reg_weight": 1e-4}
     result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
     assert result["test"]["recall@1"] == 1.0
 
@@ -195,7 +196,7 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize("block", [1, 7, 50])
 def test_no_tensor_is_as_large_as_all_negatives_vectors(block, checkerboard):
     args = {"sample_num": 8, "block": block}
-    model, batch = _model("LightGCN_DSL", checkerboard, train_neg_sample_args=args)
+    model, batch = _model("LightGCN_DSL", checkerboard, **KAPPA, train_neg_sample_args=args)
     with Watch() as seen:
         model.calculate_loss(batch).backward()
     rows, negatives, width = len(batch), 8, 16
@@ -203,7 +204,7 @@ def test_no_tensor_is_as_large_as_all_negatives_vectors(block, checkerboard):
 
 
 def test_no_step_of_row_sparse_adam_makes_a_tensor_of_the_tables_size(checkerboard):
-    model, batch = _model("MF_DSL", checkerboard, **SPARSE, embedding_size=64)
+    model, batch = _model("MF_DSL", checkerboard, **SPARSE, **KAPPA, embedding_size=64)
     few = batch[:2]
     optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
     model.calculate_loss(few).backward()
