@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from quality_methods import METHODS, library
+from quality_methods import LONGER, METHODS, library
 from recbole.utils import init_seed
 
 from recbole_dsl.common import memory
@@ -162,7 +162,7 @@ def _implicit_model(job):
     kinds = {"ALS": AlternatingLeastSquares, "BPR": BayesianPersonalizedRanking}
     return kinds[METHODS[job["method"]].model](
         factors=64,
-        iterations=job["epochs"],
+        iterations=job["epochs"] * LONGER,
         random_state=job["seed"],
         num_threads=torch.get_num_threads(),
         use_gpu=False,
@@ -180,7 +180,7 @@ def _train_implicit(job, config, split):
         struct = measures.collector.collect(_Factors(user, item), loader)
         return plain_metrics(measures.evaluator.evaluate(struct))[METRIC]
 
-    watch = _Watch(model, ndcg, job["budget"], config["stopping_step"])
+    watch = _Watch(model, ndcg, job["budget"], config["stopping_step"] * LONGER)
     with contextlib.suppress(_EnoughError):
         model.fit(rows, show_progress=False, callback=watch)
     return {

@@ -11,7 +11,7 @@ import quality_picture as picture
 import quality_report as report
 import quality_training
 import time_to_quality
-from quality_methods import ALS, METHODS, RECBOLE_LIGHTGCN, Method
+from quality_methods import ALS, LONGER, METHODS, RECBOLE_LIGHTGCN, Method
 
 COMMON = {"dataset": "d", "machine": "2 cores of X", "threads": 2, "epochs": 200, "budget": 600}
 SL, DSL = "MF_SL/random/1", "MF_DSL/spectral/1024"
@@ -184,6 +184,13 @@ def test_every_method_has_equally_many_trials():
     }  # fmt: skip
 
 
+def test_dsl_tries_the_rates_and_temperatures_of_sl_and_its_positive_factor():
+    for dsl, sl in zip(METHODS[DSL].trials, METHODS[DSL.replace("DSL", "SL")].trials, strict=True):
+        assert {**sl, "positive_factor": dsl["positive_factor"]} == dsl
+    factors = [trial["positive_factor"] for trial in METHODS[DSL].trials]
+    assert sorted(factors) == [1.0] * 2 + [1.25] * 4 and 1.0 in factors[:3]
+
+
 class Counting:
     """Trains nothing; its item vectors are the number of the epoch."""
 
@@ -228,7 +235,8 @@ def test_a_run_has_a_curve_and_is_tested_once_at_its_end(name, monkeypatch):
     searched = quality_training.train(job, "dataset")
     final = quality_training.train({**job, "stage": "final"}, "dataset")
     assert searched["test"] is None and 0 < final["test"] < 1
-    assert len(final["seconds"]) == len(final["ndcg"]) == 2 and final["ended"] == "epochs"
+    epochs = 2 * LONGER if name == ALS else 2
+    assert len(final["seconds"]) == len(final["ndcg"]) == epochs and final["ended"] == "epochs"
     assert 0 <= final["start_seconds"] < final["seconds"][0] < final["seconds"][1]
     assert final["ndcg"][final["best_epoch"]] == max(final["ndcg"])
     assert searched["ndcg"] == pytest.approx(final["ndcg"])  # of one seed
