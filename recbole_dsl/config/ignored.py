@@ -18,15 +18,23 @@ _PART_OF: dict[str, tuple[str, tuple[Any, ...]]] = {
     "wandb_project": ("log_wandb", (False,)),
     "cache_dir": ("dataset_cache", ("False",)),
     "init_std": ("initialization", ("xavier_uniform", "spectral")),
-    # of losses
-    "similarity": ("beta", (0,)),
-    "hardness": ("alpha", (0,)),
-    "intensity": ("gamma", (0,)),
-    "centre": ("gamma", (0,)),
-    "tau": ("base_tau", ("effective_share", "score_gap")),
-    "effective_share": ("base_tau", ("given", "score_gap")),
+}
+# Loss -> the same of its options: one of somebody's own may have other ones of these names.
+_QUANTILES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "quantile_every": ("quantile", ("regression",)),
     "quantile_learning_rate": ("quantile", ("exact",)),
+}
+_PART_OF_LOSS = {
+    "DSL": {
+        "similarity": ("beta", (0,)),
+        "hardness": ("alpha", (0,)),
+        "intensity": ("gamma", (0,)),
+        "centre": ("gamma", (0,)),
+        "tau": ("base_tau", ("effective_share", "score_gap")),
+        "effective_share": ("base_tau", ("given", "score_gap")),
+    },
+    "SLatK": _QUANTILES,
+    "Talos": _QUANTILES,
 }
 
 
@@ -43,7 +51,8 @@ def ignored_settings(values: Mapping[str, Any], given: Mapping[str, str]) -> lis
             f"valid_metric_bigger: {values['valid_metric_bigger']} is ignored: of "
             f"{values['valid_metric']} the {'largest' if bigger else 'smallest'} value is the best"
         )
-    for name, (whole, without) in _PART_OF.items():
+    parts = _PART_OF | _PART_OF_LOSS.get(str(values.get("loss")), {})
+    for name, (whole, without) in parts.items():
         if name in given and values.get(whole) in without:
             found.append(f"{name} is ignored: it is for {whole}, which is {values[whole]}")
     if "train_neg_sample_args" in given:

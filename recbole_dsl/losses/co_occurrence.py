@@ -23,13 +23,14 @@ class CoOccurrence(torch.nn.Module):
     In [0, 1], and mostly near 0: the median of those above 0 is 0.04 to 0.05 on three of Amazon's
     data sets, so that a weight of it is larger than one of a cosine of vectors.
 
-    Pairs of items that have a user in common are kept, in 12 bytes each: 40 MB for 8,360 items and
+    Pairs of items that have a user in common are kept, in 12 bytes each, twice that while they are
+    made: 40 MB for 8,360 items and
     182,398 interactions (amazon2014-electronic), 206 MB for 13,874 and 288,610 (cd-popularity).
 
     Args:
         data: the training rows; a pair of user and item that is there twice counts once.
     Raises:
-        UsageError: more than 2 ** 31 - 1 pairs, if all that users have were different ones.
+        UsageError: more than 2 ** 31 - 1 pairs, counted as if no two users had one in common.
     """
 
     pairs: torch.Tensor
@@ -69,7 +70,7 @@ class CoOccurrence(torch.nn.Module):
         Args:
             items: (B,) int64. others: (B, M) int64.
         Returns:
-            (B, M), in the type of the values: float32, unless the module was told otherwise.
+            (B, M), in the type of the values: float32, unless the module was cast.
         """
         if items.device.type != "cpu":
             return self._looked_for(items, others)

@@ -222,7 +222,7 @@ class DSLLoss(RowLoss):
         total, weight = self.intensity_sum
         return torch.where(weight > 0, total / weight.clamp(min=1e-30), mean)
 
-    def _similar(
+    def _item_similarity(
         self,
         neg: torch.Tensor,
         item_similarity: torch.Tensor | None,
@@ -245,7 +245,7 @@ class DSLLoss(RowLoss):
         items: torch.Tensor | None = None,
         negatives: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        similar = self._similar(neg, item_similarity, items, negatives)
+        similar = self._item_similarity(neg, item_similarity, items, negatives)
         return dsl_loss(pos, neg, similar, **self._of_row).mean()
 
     def robust_view(
@@ -256,7 +256,7 @@ class DSLLoss(RowLoss):
         items: torch.Tensor | None = None,
         negatives: torch.Tensor | None = None,
     ) -> RobustView:
-        similar = self._similar(neg, item_similarity, items, negatives)
+        similar = self._item_similarity(neg, item_similarity, items, negatives)
         item_similarity = _similarity(neg, similar, self.options["beta"])
         pos, neg = in_float32(pos, neg)
         log_kappa, tau_b = dsl_scales(pos, neg, item_similarity, **self._of_row)

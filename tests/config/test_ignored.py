@@ -3,6 +3,7 @@
 import pytest
 from configs import config_of
 
+from recbole_dsl.config.ignored import ignored_settings
 from recbole_dsl.config.run_config import Config
 
 
@@ -59,6 +60,13 @@ def test_an_option_of_a_loss_that_another_one_switches_off_is_told(model, values
     name = next(iter(values))
     assert config.warnings == [f"{name} is ignored: it is for {whole}, which is {config[whole]}"]
     assert config_of(model, **{**values, whole: other}).warnings == []
+
+
+def test_options_of_those_names_are_another_losss_own_affair():
+    values = config_of("MF_DSL", similarity="co_occurrence").final_config_dict
+    given = {"similarity": "command line"}
+    assert len(ignored_settings(values, given)) == 1
+    assert ignored_settings({**values, "loss": "mine:Loss"}, given) == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from quick import CHECKERBOARD
 
 import recbole_dsl
 from recbole_dsl.common.errors import UsageError
@@ -14,18 +15,7 @@ from recbole_dsl.models import settings as model_settings
 from recbole_dsl.models.recommender import PairRecommender
 
 ALL = {"train_neg_sample_args": {"sample_num": "all"}}
-SMALL = {
-    "embedding_size": 16,
-    "train_batch_size": 50,
-    "learning_rate": 0.05,
-    "epochs": 60,
-    "eval_step": 60,
-    "state": "ERROR",
-    "topk": [1, 5],
-    "valid_metric": "Recall@1",
-    "benchmark_filename": ["train", "valid", "test"],
-    **ALL,
-}
+SMALL = {**CHECKERBOARD, **ALL}
 
 
 def _model(name, dataset, **changes):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from quick import CHECKERBOARD
 
 import recbole_dsl
 from recbole_dsl.common.errors import UsageError
@@ -13,19 +14,7 @@ from recbole_dsl.losses import dsl_loss
 from recbole_dsl.models.recommender import PairRecommender
 
 OPTIONS = {"tau": 0.2, "alpha": 0.5, "beta": -8.0, "gamma": 1.0, "slate_size": 5, "clip": 4.0}
-SETTINGS = {
-    **OPTIONS,
-    "similarity": "co_occurrence",
-    "embedding_size": 8,
-    "train_batch_size": 50,
-    "learning_rate": 0.05,
-    "epochs": 60,
-    "eval_step": 60,
-    "state": "ERROR",
-    "topk": [1, 5],
-    "valid_metric": "Recall@1",
-    "benchmark_filename": ["train", "valid", "test"],
-}
+SETTINGS = {**CHECKERBOARD, **OPTIONS, "similarity": "co_occurrence"}
 NEGATIVES = [{"sample_num": 8}, {"sample_num": 8, "block": 7}, {"sample_num": "all"}]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from quick import CHECKERBOARD
 from recbole.data.interaction import Interaction
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -12,23 +13,12 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.models.recommender import PairRecommender
 from recbole_dsl.models.registry import BACKBONES
 
-SMALL = {
-    "embedding_size": 16,
-    "train_batch_size": 50,
-    "learning_rate": 0.05,
-    "epochs": 60,
-    "eval_step": 60,
-    "state": "ERROR",
-    "topk": [1, 5],
-    "valid_metric": "Recall@1",
-    "benchmark_filename": ["train", "valid", "test"],
-}
 NEGATIVES = {"train_neg_sample_args": {"sample_num": 8}}
 KAPPA = {"beta": -1.0}  # DSL's similarities too, which its defaults are without
 
 
 def _model(name, dataset, **changes):
-    settings = {**SMALL, **NEGATIVES, **changes}
+    settings = {**CHECKERBOARD, **NEGATIVES, **changes}
     config = Config(name, dataset, config_dict=settings)
     train = split_dataset(config, load_dataset(config)).train
     torch.manual_seed(0)
@@ -68,7 +58,7 @@ def test_another_score_at_test_leaves_training_alone(name, checkerboard):
 
 def test_a_run_ranks_by_the_score_of_test(checkerboard):
     """On trained vectors, whose lengths a cosine loss leaves where they are."""
-    settings = {**SMALL, **NEGATIVES, "epochs": 2, "eval_step": 1, "topk": [5]}
+    settings = {**CHECKERBOARD, **NEGATIVES, "epochs": 2, "eval_step": 1, "topk": [5]}
     settings.update(valid_metric="NDCG@5", embedding_size=4)
     by_score = [
         recbole_dsl.run("MF_SL", checkerboard, config_dict={**settings, **more}, saved=False)
@@ -120,7 +110,7 @@ def test_what_evaluation_and_diagnostics_ask_of_the_model(checkerboard):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [4, 1000])
 def test_shared_negatives_train_too(block, checkerboard, synchronous):
-    settings = {**SMALL, **KAPPA, "train_neg_sample_args": {"sample_num": 8, "block": block}}
+    settings = {**CHECKERBOARD, **KAPPA, "train_neg_sample_args": {"sample_num": 8, "block": block}}
     result = recbole_dsl.run("MF_DSL", checkerboard, config_dict=settings, saved=False)
     assert result["test"]["recall@1"] == 1.0
 
@@ -131,7 +121,7 @@ SPARSE = {"learner": "sparse_adam", "train_neg_sample_args": {"sample_num": 8, "
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["MF_SL", "MF_DSL", "MF_BSL", "MF_DirectAU", "MF_BC"])
 def test_row_sparse_adam_learns_the_checkerboard(name, checkerboard):
-    settings = {**SMALL, **SPARSE, **(KAPPA if name == "MF_DSL" else {}), "reg_weight": 1e-4}
+    settings = {**CHECKERBOARD, **SPARSE, **(KAPPA if name == "MF_DSL" else {}), "reg_weight": 1e-4}
     result = recbole_dsl.run(name, checkerboard, config_dict=settings, saved=False)
     assert result["test"]["recall@1"] == 1.0
 
@@ -240,7 +230,7 @@ def test_the_start_that_takes_time_is_the_backbones_and_drops_cached_embeddings(
 
 
 def test_the_spectral_start_ranks_the_checkerboard_without_an_epoch(checkerboard):
-    settings = {**SMALL, **NEGATIVES, "epochs": 0, "embedding_size": 8}
+    settings = {**CHECKERBOARD, **NEGATIVES, "epochs": 0, "embedding_size": 8}
     recall = {
         start: recbole_dsl.run(
             "MF_SL", checkerboard, config_dict={**settings, "initialization": start}, saved=False
@@ -252,7 +242,7 @@ def test_the_spectral_start_ranks_the_checkerboard_without_an_epoch(checkerboard
 
 def test_batches_are_counted_in_positives(checkerboard):
     _, batch = _model("MF_SL", checkerboard)
-    assert isinstance(batch, Interaction) and len(batch) == SMALL["train_batch_size"]
+    assert isinstance(batch, Interaction) and len(batch) == CHECKERBOARD["train_batch_size"]
     assert "neg_item_id" not in batch
 
 

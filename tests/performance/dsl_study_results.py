@@ -17,7 +17,7 @@ class Study:
     """The rows of a store, and what its final runs found, looked up once.
 
     Args:
-        runs: :class:`dsl_study_plan.Runs` of the store. store: its path, beside which the users'
+        runs: :class:`dsl_study_jobs.Runs` of the store. store: its path, beside which the users'
             values lie.
     """
 

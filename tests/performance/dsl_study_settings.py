@@ -44,8 +44,7 @@ _LOWER_OPTIONS = (
     {"beta": -1.0, "gamma": 1.0, "positive_factor": 0.65}, {"beta": -2.0, "gamma": 1.0},
 )  # fmt: skip
 ONE_BY_ONE = {IID: _OPTIONS, POPULARITY: _OPTIONS + _LOWER_OPTIONS}
-# Beside them on validation, and in no loss's steps: beta by co-occurrence. On Amazon's sets these
-# similarities spread 5 to 10 times less than cosines of vectors do.
+# Beside them on validation, and in no loss's steps: beta by co-occurrence.
 _BY_COUNTS = {"similarity": "co_occurrence", "gamma": 1.0}
 COUNT_OPTIONS = tuple({**_BY_COUNTS, "beta": beta} for beta in (10.0, -5.0, -10.0, -20.0))
 _RATIOS, _LOWER_RATIOS = (0.8, 0.9, 1.1, 1.25, 1.4, 1.6), (0.5, 0.6, 0.65, 0.7, 0.75, 0.85)
@@ -56,7 +55,7 @@ OPTION_EPOCHS = 40
 LEARNING_RATE, TAU = (0.005, 0.1), (0.05, 0.3)
 # Share of the trials in which it is off, and the range of the others.
 ALPHA, BETA, GAMMA = (0.5, -2.0, 2.0), (0.25, -6.0, 2.0), (0.25, -0.5, 1.35)
-# Similarities by co-occurrence are mostly under 0.1, where cosines of vectors spread to 1.
+# Similarities by co-occurrence are mostly under 0.1.
 BETA_OF_COUNTS = 4  # times beta
 SLATE, TAU_WEIGHT = (5, 100), (0.5, 3.0)
 # A positive's temperature over its negatives': BSL's tau_pos / tau_neg, and DSL's positive factor.
