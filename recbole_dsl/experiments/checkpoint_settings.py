@@ -21,9 +21,9 @@ from recbole_dsl.models.resolve import imported_for, resolve_model
 _LEFT_OUT = frozenset(
     {
         "cache_dir", "checkpoint_dir", "checkpoint_every", "config_files", "dataset_cache",
-        "device", "gpu_id", "group_offset", "ip", "log_wandb", "nproc", "port", "result_file",
-        "save_dataloaders", "save_dataset", "show_progress", "use_gpu", "verbose", "wandb_project",
-        "world_size",
+        "device", "gpu_id", "group_offset", "init_from", "ip", "log_wandb", "nproc", "port",
+        "result_file", "save_dataloaders", "save_dataset", "show_progress", "use_gpu", "verbose",
+        "wandb_project", "world_size",
     }
 )  # fmt: skip
 # Code or files by other names than a path's: KD_DAGFM's.

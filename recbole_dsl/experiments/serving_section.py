@@ -55,7 +55,7 @@ def _of_tables(model: Any, data: SplitData, meta: dict[str, Any]) -> section.Sec
     score = getattr(model, "test_score", "dot")
     size = len(users), len(items)
     seen = {
-        part: section.item_lists(*_rows(loader), *size) for part, loader in data.loaders.items()
+        part: section.item_lists(*part_rows(loader), *size) for part, loader in data.loaders.items()
     }
     return section.Section({**meta, "score": score}, users, items, *_vectors(model), seen)
 
@@ -73,7 +73,7 @@ def _of_sequences(model: Any, data: SplitData, meta: dict[str, Any]) -> section.
         of_items = model.item_table().detach()[1:]  # inner products have the Parameter itself
     size, pairs = (len(users), train.item_num - 1), {}
     for name, loader in data.loaders.items():
-        found = _rows(loader)
+        found = part_rows(loader)
         if name == "train":
             found = tuple(column.numpy() - 1 for column in model.history())
         pairs[name] = np.searchsorted(users.numpy(), found[0] + 1), found[1]
@@ -116,8 +116,8 @@ def _vectors(model: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return users, items
 
 
-def _rows(loader: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The users and items of a part, counted from 0; none of an empty one."""
+def part_rows(loader: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The users and items of a part, both (E,) and counted from 0; none of an empty one."""
     if loader is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     dataset = loader._dataset

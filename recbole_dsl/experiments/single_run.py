@@ -21,7 +21,7 @@ from recbole_dsl.data import pipeline, split_card
 from recbole_dsl.evaluation import per_user
 from recbole_dsl.evaluation.diagnostics import after_training
 from recbole_dsl.evaluation.grouped_tests import GroupedTests
-from recbole_dsl.experiments import launch, serving_section
+from recbole_dsl.experiments import init_from, launch, serving_section
 from recbole_dsl.experiments.determinism import deterministic
 from recbole_dsl.experiments.result import (
     check_folders,
@@ -78,8 +78,7 @@ def run(
         command: the words of the command line, with which the log begins; None: it begins with
             model and dataset.
         resume: a stopped run's checkpoint to go on with, or True: the newest in ``checkpoint_dir``.
-        of_script: whether arguments are those of a script, which may have flags of its own: what is
-            no setting is ignored, with a warning.
+        of_script: whether what is no setting in arguments is ignored, with a warning: a script's.
 
     With ``nproc`` above 1 the run's processes are spawned, so that a script calls this under
     ``if __name__ == "__main__":``.
@@ -105,14 +104,16 @@ def run(
             options: dict[str, Any] = dict(saved=saved, tested=tested, command=command)
             options["resume"] = resume if resumed is None else str(resumed.path)
             return Result(launch.launch(run, config, {**given, **options}))
+        start = None if resumed else init_from.read(config)
         with logged(config), deterministic(config), wandb_run(config):
             _log_start(config, command)
-            return _run(config, resumed, after_validation, saved=saved, tested=tested)
+            return _run(config, resumed, start, after_validation, saved=saved, tested=tested)
 
 
 def _run(
     config: Config,
     resumed: Resumed | None,
+    start: init_from.Start | None,
     after_validation: Callable[[int, float], object] | None,
     *,
     saved: bool,
@@ -120,7 +121,7 @@ def _run(
 ) -> Result:
     """:func:`run` in this process."""
     started = time.perf_counter()
-    prepared = _prepare(config, tested=tested)
+    prepared = _prepare(config, start, tested=tested)
     trainer = prepared.trainer
     kept = state_kept(config, prepared.data, trainer, resumed, saved=saved)
     with contextlib.closing(trainer.tensorboard), kept:
@@ -153,6 +154,7 @@ class Prepared(NamedTuple):
         model: RecBole's or ours. trainer: RecBole's trainer of it, which records its epochs.
         groups: evaluates test sets, with metrics by group.
         noise: what was added to the training rows, for the result file, or None.
+        started_from: what ``init_from`` gave, for the result file, or None.
     """
 
     config: Config
@@ -162,9 +164,10 @@ class Prepared(NamedTuple):
     trainer: Any
     groups: GroupedTests
     noise: dict[str, Any] | None
+    started_from: dict[str, Any] | None
 
 
-def _prepare(config: Config, *, tested: bool) -> Prepared:
+def _prepare(config: Config, start: init_from.Start | None, *, tested: bool) -> Prepared:
     """Read the data and build model and trainer; nothing is trained or written.
 
     Raises:
@@ -181,12 +184,14 @@ def _prepare(config: Config, *, tested: bool) -> Prepared:
     logging.getLogger().info(model)
     trainer = trainer_class(config)(config, model)
     say_model(config, trainer, data)
+    # The trainer gives the other processes the main one's weights before each epoch.
+    started_from = None if start is None else init_from.apply(start, model, data)
     trainer.fingerprint = fingerprint
     noise = noise_summary(data, model)
     if distributed.world().size > 1:  # from here on, negatives, noise and dropout differ
         init_seed(distributed.own_seed(config["seed"]), config["reproducibility"])
     tests = data.tests if tested else {}
-    return Prepared(config, data, tests, model, trainer, groups, noise)
+    return Prepared(config, data, tests, model, trainer, groups, noise, started_from)
 
 
 def _read(config: Config) -> tuple[pipeline.SplitData, str]:
@@ -260,7 +265,7 @@ def _report(
     prepared: Prepared, fitted: Fitted, *, saved: bool, tested: bool, started: float
 ) -> Result:
     """Write and log the result of a run; what :func:`run` returns."""
-    config, data, _, model, trainer, groups, noise = prepared
+    config, data, _, model, trainer, groups, noise, started_from = prepared
     seconds_before = 0.0 if trainer.last is None else trainer.last.seconds_before
     result = {
         "model": config["model"],
@@ -293,6 +298,8 @@ def _report(
     path = result_path(config, trainer.saved_model_file, saved)
     if config["diagnostics"]:
         result["diagnostics"] = after_training.diagnose(config, model, data.train._dataset, path)
+    if started_from is not None:
+        result["init_from"] = started_from
     if trainer.last is not None and trainer.last.resumed_after:
         result["resumed_after"] = trainer.last.resumed_after
     if distributed.world().main:

@@ -103,7 +103,7 @@ def check_memory_of_all(config: Mapping[str, Any], loss: RowLoss, n_items: int) 
 
 
 def check_has_tables(config: Mapping[str, Any], backbone: Any) -> None:
-    """Refuse a ``reg_weight`` above 0 for a backbone without the tables that it is of.
+    """Refuse ``reg_weight`` above 0, and ``init_from``, for a backbone without their tables.
 
     Raises:
         UsageError: the backbone, of the user's own, has no such tables.
@@ -112,12 +112,13 @@ def check_has_tables(config: Mapping[str, Any], backbone: Any) -> None:
     missing = [
         name for name in names if not isinstance(getattr(backbone, name, None), torch.nn.Embedding)
     ]
-    if config["reg_weight"] and missing:
-        raise UsageError(
-            f"{config['model']}: reg_weight {config['reg_weight']} is of the tables "
-            f"{' and '.join(names)}, torch.nn.Embedding, and the backbone has no {missing[0]}: "
-            "set reg_weight to 0"
-        )
+    for setting, unset in (("reg_weight", "set it to 0"), ("init_from", "leave it empty")):
+        if config[setting] and missing:
+            raise UsageError(
+                f"{config['model']}: {setting} {config[setting]} is of the tables "
+                f"{' and '.join(names)}, torch.nn.Embedding, and the backbone has no {missing[0]}: "
+                f"{unset}"
+            )
 
 
 def check_embeddings(backbone: str, found: Any, n_users: int, n_items: int) -> None:

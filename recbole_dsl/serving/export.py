@@ -17,6 +17,9 @@ from recbole_dsl.serving.hnsw_index import HnswIndex
 from recbole_dsl.serving.item_index import CONSTRUCTION, LINKS, SEARCHED, ItemIndex
 
 META_FILE = "meta.json"
+# Of users and of items: vectors, (N, D), and ids, one a line.
+VECTORS = {"user": "user_vectors.npy", "item": "item_vectors.npy"}
+IDS = {"user": "user_ids.txt", "item": "item_ids.txt"}
 
 
 class _Kind(NamedTuple):
@@ -71,14 +74,14 @@ def export(
         "dtype": str(items.dtype),
         "index": None,
     }
-    ids = {"user_ids.txt": content.user_ids, "item_ids.txt": content.item_ids}
+    ids = {IDS["user"]: content.user_ids, IDS["item"]: content.item_ids}
     for name, texts in ids.items():
         if any("\n" in text for text in texts):
             raise UsageError(f"{path}: an id has a line break in it, and {name} has an id a line")
     built = None if index is None else INDEXES[index].of.build(items, ef)
     others = [kind.file for name, kind in INDEXES.items() if name != index]
     with updated_folder(output, without=others) as made:
-        for name, array in (("user_vectors.npy", vectors), ("item_vectors.npy", items)):
+        for name, array in ((VECTORS["user"], vectors), (VECTORS["item"], items)):
             np.save(made / name, array, allow_pickle=False)
         for name, texts in ids.items():
             (made / name).write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="\n")

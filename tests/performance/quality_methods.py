@@ -13,6 +13,11 @@ MODELS = ("MF_SL", "MF_DSL", "LightGCN_DSL")
 STARTS = {"random": "xavier_uniform", "spectral": "spectral"}
 DRAWS = {"1": {"block": 1}, "1024": {"block": 1024}, "all": {"sample_num": "all"}}
 ALS, RECBOLE_LIGHTGCN = "implicit/ALS", "RecBole/LightGCN"
+# A start from the vectors of a short ALS by implicit, with the best of its settings, in a folder
+# that the run writes first.
+FROM_ALS = "MF_DSL/ALS/1024"
+SHORT_ALS = {"alpha": 80, "regularization": 400.0, "iterations": 10}
+ALS_FOLDER = "als"
 
 _RATES_AND_TAUS = {
     "random": ((0.01, 0.25), (0.01, 0.2), (0.03, 0.25), (0.03, 0.2), (0.01, 0.3), (0.003, 0.25)),
@@ -64,6 +69,12 @@ def _ours(model: str, start: str, draw: str) -> Method:
     return Method(model, fixed, _grid(names, *rows))
 
 
+def _from_als() -> Method:
+    other = _ours("MF_DSL", "spectral", "1024")
+    fixed = {"init_from": ALS_FOLDER, "train_neg_sample_args": DRAWS["1024"]}
+    return Method(other.model, fixed, other.trials)
+
+
 # Name -> method. Ours are <model>/<start>/<negatives>: a block size, or all items.
 METHODS = {
     f"{model}/{start}/{draw}": _ours(model, start, draw)
@@ -71,6 +82,7 @@ METHODS = {
     for start in STARTS
     for draw in DRAWS
 } | {
+    FROM_ALS: _from_als(),
     "RecBole/BPR": Method(
         "BPR",
         _ONE_NEGATIVE,
@@ -114,6 +126,11 @@ METHODS = {
         ),
     ),
 }  # fmt: skip
+
+
+def needs_implicit(method: str) -> bool:
+    """Whether implicit has a part in a method's training."""
+    return library(method) == "implicit" or method == FROM_ALS
 
 
 def library(method: str) -> str:

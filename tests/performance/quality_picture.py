@@ -16,7 +16,7 @@ from recbole_dsl.common.html_page import COLOURS, Page, Section, write_page
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 from browsing import CHROMIUM, opened
 
-_DASHES = {"random": "dot", "spectral": "solid"}
+_DASHES = {"random": "dot", "spectral": "solid", "ALS": "dash"}
 _DRAW_COLOURS = {"1": COLOURS[0], "1024": COLOURS[1], "all": COLOURS[2]}
 
 

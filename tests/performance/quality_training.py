@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from quality_methods import LONGER, METHODS, library
+from quality_methods import ALS_FOLDER, FROM_ALS, LONGER, METHODS, SHORT_ALS, library
 from recbole.utils import init_seed
 
 from recbole_dsl.common import memory
@@ -19,8 +19,10 @@ from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.evaluator import plain_metrics
 from recbole_dsl.evaluation.measures import Measures
+from recbole_dsl.experiments import init_from
 from recbole_dsl.experiments.determinism import deterministic
 from recbole_dsl.experiments.result import versions
+from recbole_dsl.serving.export import IDS, VECTORS
 from recbole_dsl.training.trainer import trainer_class
 
 PRESET = Path(__file__).parent.parent.parent / "properties/presets/ir_benchmark.yaml"
@@ -94,6 +96,9 @@ def _train_torch(job, config, split):
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, split.train._dataset)
     trainer = trainer_class(config)(config, model)  # which makes the spectral start
+    if job["method"] == FROM_ALS:
+        _write_als(Path(ALS_FOLDER), job["seed"], split)
+        init_from.apply(init_from.read(config), model, split)
     start = time.perf_counter() - started
     done = trainer.recorder.epochs_done
 
@@ -118,6 +123,28 @@ def _train_torch(job, config, split):
         "ended": ended,
         "test": test,
     }
+
+
+def _write_als(folder, seed, split):
+    """Vectors of a short ALS, as recbole_dsl export writes those of a model."""
+    from implicit.als import AlternatingLeastSquares  # as below
+
+    als = AlternatingLeastSquares(
+        factors=64,
+        random_state=seed,
+        num_threads=torch.get_num_threads(),
+        use_gpu=False,
+        **SHORT_ALS,
+    )
+    train = split.train._dataset
+    als.fit(train.inter_matrix(form="csr").astype(np.float32), show_progress=False)
+    folder.mkdir(exist_ok=True)
+    for kind, field, factors in (
+        ("user", train.uid_field, als.user_factors),
+        ("item", train.iid_field, als.item_factors),
+    ):
+        np.save(folder / VECTORS[kind], factors[1:])
+        (folder / IDS[kind]).write_text("\n".join(train.field2id_token[field][1:]), "utf-8")
 
 
 # implicit's --------------------------------------------------------------------------------------

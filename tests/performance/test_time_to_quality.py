@@ -11,7 +11,15 @@ import quality_picture as picture
 import quality_report as report
 import quality_training
 import time_to_quality
-from quality_methods import ALS, LONGER, METHODS, RECBOLE_LIGHTGCN, Method
+from quality_methods import (
+    ALS,
+    FROM_ALS,
+    LONGER,
+    METHODS,
+    RECBOLE_LIGHTGCN,
+    Method,
+    needs_implicit,
+)
 
 COMMON = {"dataset": "d", "machine": "2 cores of X", "threads": 2, "epochs": 200, "budget": 600}
 SL, DSL = "MF_SL/random/1", "MF_DSL/spectral/1024"
@@ -176,7 +184,7 @@ def test_final_runs_are_those_of_the_chosen_settings(rows):
 
 
 def test_every_method_has_equally_many_trials():
-    assert len(METHODS) == 3 * 2 * 3 + 5
+    assert len(METHODS) == 3 * 2 * 3 + 6
     for method in METHODS.values():
         assert len({json.dumps(trial) for trial in method.trials}) == 6
     assert METHODS[DSL].fixed == {
@@ -222,9 +230,9 @@ def test_implicit_is_stopped_as_recbole_stops_and_its_best_epoch_kept(budget, en
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [SL, "RecBole/BPR", ALS])
+@pytest.mark.parametrize("name", [SL, "RecBole/BPR", ALS, FROM_ALS])
 def test_a_run_has_a_curve_and_is_tested_once_at_its_end(name, monkeypatch):
-    if name == ALS:
+    if needs_implicit(name):
         pytest.importorskip("implicit")
     few = {"train_neg_sample_args": {"sample_num": 10, "block": 1024}}
     monkeypatch.setitem(METHODS, SL, Method("MF_SL", few, METHODS[SL].trials))

@@ -38,7 +38,7 @@ import quality_picture as picture
 import quality_report as report
 from ir_benchmark import read_store
 from measuring import page_of, processor, write_page
-from quality_methods import METHODS, library
+from quality_methods import METHODS, needs_implicit
 from quality_training import train
 from tqdm import tqdm
 
@@ -54,11 +54,11 @@ def run_alone(job, data, threads):
     Raises:
         RuntimeError: the process failed; what it said.
     """
-    of_implicit = library(job["method"]) == "implicit"
+    with_implicit = needs_implicit(job["method"])
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": "1" if of_implicit else str(threads),  # as implicit asks for
+        "OPENBLAS_NUM_THREADS": "1" if with_implicit else str(threads),  # as implicit asks for
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +69,7 @@ def run_alone(job, data, threads):
         if done.returncode:
             raise RuntimeError(f"{job}\n{done.stdout[-500:]}{done.stderr[-2000:]}")
         found = json.loads(result.read_text())
-    if of_implicit:
+    if with_implicit:
         found["versions"]["implicit"] = importlib.metadata.version("implicit")
     return {**job, **found, "date": f"{date.today():%Y-%m-%d}"}
 
@@ -165,7 +165,7 @@ def main():
         methods = [name for name in METHODS if any(fnmatch(name, one) for one in patterns)]
         if not methods:
             parser.error(f"--methods={arguments.methods}: none of {', '.join(METHODS)}")
-        if "implicit" in map(library, methods) and not importlib.util.find_spec("implicit"):
+        if any(map(needs_implicit, methods)) and not importlib.util.find_spec("implicit"):
             parser.error("implicit is not installed: pip install implicit, or leave it out")
         arguments.output.mkdir(parents=True, exist_ok=True)
         common = {
