@@ -43,7 +43,8 @@ class Start(NamedTuple):
 
     Attributes:
         path: as given. origin: what made it, for people.
-        sizes: dimensions of a user's, or an item's, vector at the start.
+        sizes: dimensions of the vectors of users, and of items; None where a backbone of
+            somebody's own does not say.
         known: "user", "item" or both -> their vectors.
         learned: the weights of the same backbone by name, where ``known`` are its learned tables;
             None: directions are taken from ``known``, and the length of the random start is kept.
@@ -53,7 +54,7 @@ class Start(NamedTuple):
 
     path: str
     origin: str
-    sizes: tuple[int, ...]
+    sizes: tuple[int | None, ...]
     known: dict[str, Vectors]
     learned: dict[str, torch.Tensor] | None = None
     trained_on: section.ItemLists | None = None
@@ -80,14 +81,18 @@ def read(config: Config) -> Start | None:
         start = _of_folder(path) if path.is_dir() else _of_checkpoint(path, config["backbone"])
     except UsageError as error:
         raise UsageError(f"{SETTING}: {error}") from error
-    asked = config["embedding_size"]
     for size in start.sizes:
-        if size != asked:
-            raise UsageError(
-                f"{SETTING}: {path} has vectors of {size} dimensions, and embedding_size is "
-                f"{asked}: set embedding_size to {size}"
-            )
+        _check_size(start.path, size, config["embedding_size"])
     return start
+
+
+def _check_size(path: str, given: int | None, asked: int | None) -> None:
+    """Raise UsageError where vectors have another number of dimensions; None: not known yet."""
+    if None not in (given, asked) and given != asked:
+        raise UsageError(
+            f"{SETTING}: {path} has vectors of {given} dimensions, and embedding_size is {asked}: "
+            f"set embedding_size to {given}"
+        )
 
 
 def _of_checkpoint(path: Path, backbone: str) -> Start:
@@ -106,11 +111,11 @@ def _of_checkpoint(path: Path, backbone: str) -> Start:
     if state["config"].get("backbone") != backbone:
         return Start(str(path), origin, _sizes(known), known, trained_on=of_train)
     learned = {name: x for name, x in state["state_dict"].items() if name.startswith("backbone.")}
-    sizes = (state["config"]["embedding_size"],)  # NGCF's final vectors are longer
-    return Start(str(path), origin, sizes, known, learned, of_train)
+    size = state["config"].get("embedding_size")  # NGCF's final vectors are longer
+    return Start(str(path), origin, (size,), known, learned, of_train)
 
 
-def _sizes(known: Mapping[str, Vectors]) -> tuple[int, ...]:
+def _sizes(known: Mapping[str, Vectors]) -> tuple[int | None, ...]:
     return tuple(vectors.vectors.shape[1] for vectors in known.values())
 
 
@@ -147,9 +152,11 @@ def _of_files(vectors: Path, ids: Path) -> Vectors:
         raise UsageError(f"{vectors} has {len(table):,} rows, and {ids} {len(texts):,} lines")
     if not texts.is_unique:
         raise UsageError(f"{ids} has {texts[texts.duplicated()][0]!r} twice")
+    with np.errstate(over="ignore"):
+        table = table.astype(np.float32)
     if not np.isfinite(table).all():
-        raise UsageError(f"{vectors} has values that are not finite numbers")
-    return Vectors(texts, torch.from_numpy(table.astype(np.float32)))
+        raise UsageError(f"{vectors} has values that are not finite numbers in float32")
+    return Vectors(texts, torch.from_numpy(table))
 
 
 # Apply -------------------------------------------------------------------------------------------
@@ -181,6 +188,7 @@ def apply(start: Start, model: Any, data: SplitData) -> dict[str, Any]:
     tables = {kind: getattr(model.backbone, f"{kind}_embedding").weight for kind in KINDS}
     if start.learned is None:
         for kind, known in start.known.items():
+            _check_size(start.path, known.vectors.shape[1], tables[kind].shape[1])
             _start_table(tables[kind], places[kind], known.vectors, keep_length=True)
     else:
         _take_learned(start, model, tables, places)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -64,13 +65,19 @@ def _rows(dataset, known, kind):
     return rows, [places[tokens[row]] for row in rows], others
 
 
-@pytest.mark.parametrize("model", ["MF_SL", "LightGCN_DSL"])
+def _name(model, kind):
+    """The name of a model's table of users, or of items."""
+    table = getattr(model.backbone, f"{kind}_embedding").weight
+    return next(name for name, weights in model.named_parameters() if weights is table)
+
+
+@pytest.mark.parametrize("model", ["MF_SL", "LightGCN_DSL", "SGL_SL"])
 def test_known_users_and_items_start_as_the_same_backbone_learned_them(model, old):
     path = _trained(model)
     made, before, dataset, said = _started(model, path)
     older, learned = load_recommender(path), load(path).model.state_dict()
     for kind, ids in (("user", older.users), ("item", older.items)):
-        name = f"backbone.{kind}_embedding.weight"
+        name = _name(made, kind)
         rows, places, others = _rows(dataset, ids, kind)
         assert 3 < len(rows) < len(made.state_dict()[name]) - 1
         assert said[f"{kind}s"] == len(rows)
@@ -157,6 +164,10 @@ BAD_FOLDERS = {
     "a row too few": (lambda: _write(NUMBERS[:1], ["i9", "i8"]), r"has 1 rows, and .* 2 lines"),
     "twice": (lambda: _write(NUMBERS, ["i9", "i9"]), r"item_ids.txt has 'i9' twice"),
     "nan": (lambda: _write(NUMBERS * np.nan, ["i9", "i8"]), r"values that are not finite"),
+    "too large": (
+        lambda: _write(NUMBERS * np.float64(1e300), ["i9", "i8"]),
+        r"not finite numbers in float32",
+    ),
     "one dimension": (lambda: _write(NUMBERS[0], ["i9"]), r"must hold numbers of shape \(N, D\)"),
     "texts": (lambda: _write(np.array([["a"]]), ["i9"]), r"must hold numbers of shape \(N, D\)"),
     "pickles": (
@@ -189,6 +200,15 @@ def test_what_is_no_start_is_said_before_data_are_read(make, old, own_folder, ca
 def test_ids_of_other_data_are_no_start(old):
     with pytest.raises(UsageError, match="given knows no user and no item of new"):
         _started("MF_SL", _write(NUMBERS, ["a", "b"]))
+
+
+def test_a_backbone_that_does_not_name_its_size_is_checked_by_its_tables(old):
+    made, _, _, _ = _started("MF_SL", _write(NUMBERS, ["i9", "i8"]))
+    config = Config("MF_SL", "new", config_dict=PAIR)
+    parts = pipeline.split_dataset(config, pipeline.load_dataset(config))
+    known = {"item": init_from.Vectors(pd.Index(["i9"]), torch.ones(1, 4))}
+    with pytest.raises(UsageError, match="vectors of 4 dimensions, and embedding_size is 8"):
+        init_from.apply(init_from.Start("given", "vectors", (None,), known), made, parts)
 
 
 def test_models_without_tables_of_users_and_items_refuse_it(old):
