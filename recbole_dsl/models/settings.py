@@ -112,7 +112,7 @@ def check_has_tables(config: Mapping[str, Any], backbone: Any) -> None:
     missing = [
         name for name in names if not isinstance(getattr(backbone, name, None), torch.nn.Embedding)
     ]
-    for setting, unset in (("reg_weight", "set it to 0"), ("init_from", "leave it empty")):
+    for setting, unset in (("reg_weight", "set reg_weight to 0"), ("init_from", "leave it out")):
         if config[setting] and missing:
             raise UsageError(
                 f"{config['model']}: {setting} {config[setting]} is of the tables "

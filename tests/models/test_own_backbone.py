@@ -172,6 +172,10 @@ def test_what_a_setting_needs_of_it_is_named(tower, make_dataset):
     ):
         _built(reg_weight=0.1)
     with pytest.raises(
+        UsageError, match="init_from x is of .* has no item_embedding: leave it out"
+    ):
+        _built(init_from="x")
+    with pytest.raises(
         UsageError, match="but tower:Tower has gradients for more than these rows; use learner: ad"
     ):
         _built(learner="sparse_adam")

@@ -113,9 +113,9 @@ def _pair_settings(**more):
 def runs(models, fails):
     """Facts of a run of each (model, settings) on dataset toy, then of one that must fail."""
     from recbole_dsl.common.errors import UsageError
-    from recbole_dsl.experiments import single_run
+    from recbole_dsl.experiments import preparation, single_run
 
-    trainers, steps, original, facts = [], [], single_run.trainer_class, {}
+    trainers, steps, original, facts = [], [], preparation.trainer_class, {}
 
     def remembering(config):
         def build(*args):
@@ -129,7 +129,7 @@ def runs(models, fails):
 
         return build
 
-    single_run.trainer_class = remembering
+    preparation.trainer_class = remembering
     for model, settings in models:
         steps.clear()
         # Not saved: to load the best checkpoint would make all weights equal.
