@@ -15,9 +15,9 @@ import torch
 
 from recbole_dsl.common import distributed
 from recbole_dsl.common.errors import UsageError
-from recbole_dsl.common.terminal import say
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import SplitData
+from recbole_dsl.experiments.run_summary import say_line
 from recbole_dsl.experiments.serving_section import part_rows
 from recbole_dsl.serving import section
 from recbole_dsl.serving.export import IDS, VECTORS
@@ -46,10 +46,10 @@ class Start(NamedTuple):
         sizes: dimensions of the vectors of users, and of items; None where a backbone of
             somebody's own does not say.
         known: "user", "item" or both -> their vectors.
-        learned: the weights of the same backbone by name, where ``known`` are its learned tables;
-            None: directions are taken from ``known``, and the length of the random start is kept.
-        trained_on: where it is known, the older model's training rows: (positions of users in
-            ``known``, of items).
+        learned: the learned weights of the same backbone by name, which are taken as they are;
+            None: the vectors in ``known`` are taken, brought to the length of the random start.
+        trained_on: each user's items in the older model's training, by their places in ``known``;
+            None where that is not known.
     """
 
     path: str
@@ -137,9 +137,7 @@ def _of_files(vectors: Path, ids: Path) -> Vectors:
     """(N, D) numbers in NumPy's format, and N ids, one a line."""
     try:
         table: npt.NDArray[Any] = np.load(vectors, allow_pickle=False)
-        texts = pd.Index(
-            ids.read_text("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
-        )
+        texts = pd.Index(ids.read_text("utf-8").removesuffix("\n").split("\n"))
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -193,9 +191,10 @@ def apply(start: Start, model: Any, data: SplitData) -> dict[str, Any]:
     else:
         _take_learned(start, model, tables, places)
     sizes = {kind: len(tables[kind]) - 1 for kind in KINDS}
-    say(
-        f"{'start':<9} {start.path} ({start.origin}): {counts['user']:,} of {sizes['user']:,} "
-        f"users, {counts['item']:,} of {sizes['item']:,} items"
+    say_line(
+        "start",
+        f"{start.path} ({start.origin}): {counts['user']:,} of {sizes['user']:,} users, "
+        f"{counts['item']:,} of {sizes['item']:,} items",
     )
     if before := _trained_before(start, data, places):
         logging.getLogger().warning(

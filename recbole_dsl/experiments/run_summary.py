@@ -16,11 +16,11 @@ _GIVEN = ("dataset file ", *GIVEN)
 def say_start(config: Config) -> None:
     """The first lines: what runs, where, and where the whole log is."""
     say(f"{config['model']} on {config['dataset']}, seed {config['seed']}")
-    _say("device", f"{config['device']} ({config.device_reason})")
+    say_line("device", f"{config['device']} ({config.device_reason})")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
             hint = "" if config["verbose"] else " (all else; verbose: True shows it here)"
-            _say("log", f"{os.path.relpath(handler.baseFilename)}{hint}")
+            say_line("log", f"{os.path.relpath(handler.baseFilename)}{hint}")
             break
 
 
@@ -38,10 +38,10 @@ def say_data(config: Config, dataset: Any) -> None:
     """Users, items and rows as they were loaded, and the dataset's own settings."""
     users, items, rows = dataset.user_num - 1, dataset.item_num - 1, len(dataset.inter_feat)
     density = f", {100 * rows / (users * items):.3g} % of all pairs" if users * items else ""
-    _say("data", f"{users:,} users, {items:,} items, {rows:,} rows{density}")
+    say_line("data", f"{users:,} users, {items:,} items, {rows:,} rows{density}")
     if config.own_settings is not None and config.own_settings.values:
         path = config.own_settings.layer.removeprefix("dataset file ")
-        _say("settings", f"{', '.join(config.own_settings.values)} of {path}")
+        say_line("settings", f"{', '.join(config.own_settings.values)} of {path}")
 
 
 def say_split(data: SplitData) -> None:
@@ -54,7 +54,7 @@ def say_split(data: SplitData) -> None:
     sizes = ", ".join(f"{part} {size['rows']:,}" for part, size in data.summary.items())
     lost = sum(sum(reasons.values()) for reasons in data.card.get("left_out", {}).values())
     left = f"; {lost:,} left out, of users or items that train lacks" if lost else ""
-    _say("split", f"{how}: {sizes} rows{left}")
+    say_line("split", f"{how}: {sizes} rows{left}")
 
 
 def say_model(config: Config, trainer: Any, data: SplitData) -> None:
@@ -68,19 +68,20 @@ def say_model(config: Config, trainer: Any, data: SplitData) -> None:
         kind = f"backbone {spec.backbone}, loss {spec.loss}, {config['score']} scores"
     else:
         kind = f"RecBole's {spec.name}" if spec.source == "recbole" else spec.target
-    _say("model", f"{kind}; {parameters:,} parameters")
+    say_line("model", f"{kind}; {parameters:,} parameters")
     if parameters == 0:
         return
     end = "no validation"
     if data.valid is not None and trainer.eval_step > 0:
         steps = trainer.stopping_step + 1
         end = f"until {config['valid_metric']} gains nothing in {steps} validations"
-    _say(
+    say_line(
         "training",
         f"at most {trainer.epochs:,} epochs of {len(data.train):,} batches, {trainer.learner}, "
         f"learning rate {trainer.learning_rate:g}, {end}",
     )
 
 
-def _say(what: str, text: str) -> None:
+def say_line(what: str, text: str) -> None:
+    """A line with what it is about in front."""
     say(f"{what:<9} {text}")

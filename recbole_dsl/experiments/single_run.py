@@ -29,10 +29,7 @@ from recbole_dsl.experiments.result import (
 from recbole_dsl.experiments.resume import Resumed, find_run, state_kept
 from recbole_dsl.experiments.run_log import logged
 from recbole_dsl.experiments.run_result import Result
-from recbole_dsl.experiments.run_summary import (
-    log_given,
-    say_start,
-)
+from recbole_dsl.experiments.run_summary import log_given, say_start
 from recbole_dsl.experiments.wandb_run import wandb_run
 from recbole_dsl.training.finite import check_metrics_are_numbers
 
