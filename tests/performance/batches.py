@@ -17,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ir_benchmark import read_store, run_all, selected
 from measuring import RESULTS, in_turn, machine, markdown_table, write_page
 from step import Step
+from stored_runs import read_store, run_all, selected
 
 from recbole_dsl.common import memory
 

@@ -13,8 +13,8 @@ docs/results/blocks.md.
 import argparse
 from pathlib import Path
 
-from ir_benchmark import read_store, run_all, selected
 from measuring import RESULTS, markdown_table, write_page
+from stored_runs import read_store, run_all, selected
 
 HERE = Path(__file__).parent
 STORE = HERE / "blocks.jsonl"

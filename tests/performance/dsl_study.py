@@ -35,7 +35,7 @@ from dsl_study_comparison import users_file
 from dsl_study_data import DATA, prepare
 from dsl_study_jobs import Runs, key_of, left, next_job
 from dsl_study_plan import ALL_LOSSES, PARTS, steps
-from ir_benchmark import read_store
+from stored_runs import read_store
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

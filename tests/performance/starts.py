@@ -19,10 +19,10 @@ import statistics
 from pathlib import Path
 
 import plotly.graph_objects as go
-from ir_benchmark import read_store, run_all
 from measuring import RESULTS, machine, markdown_table, write_page
 from plotly.subplots import make_subplots
 from quality_picture import save_svg
+from stored_runs import read_store, run_all
 
 from recbole_dsl.common.html_page import COLOURS
 
@@ -56,7 +56,7 @@ def fixed_settings(dataset, model):
 
 
 def job_of(stage, dataset, model, seed, start, rate):
-    """One run, as :func:`ir_benchmark.report_of` takes it."""
+    """One run, as :func:`stored_runs.report_of` takes it."""
     settings = {"initialization": STARTS[start], "learning_rate": rate}
     job = {
         "stage": stage, "dataset": dataset, "model": model, "seed": seed, "start": start,

@@ -36,10 +36,10 @@ from pathlib import Path
 
 import quality_picture as picture
 import quality_report as report
-from ir_benchmark import read_store
 from measuring import page_of, processor, write_page
 from quality_methods import METHODS, needs_implicit
 from quality_training import train
+from stored_runs import read_store
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
