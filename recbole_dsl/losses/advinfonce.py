@@ -17,6 +17,7 @@ from recbole_dsl.losses.base import ModelView, RowLoss, TrainingRows
 from recbole_dsl.losses.checks import check_like, check_scores
 from recbole_dsl.losses.dro import RobustView
 from recbole_dsl.losses.log_sum_exp import log_mean_exp, log_sum_exp, with_zero
+from recbole_dsl.losses.products_by_id import products_by_id
 
 
 def adv_info_nce_loss(
@@ -96,7 +97,7 @@ class Adversary(torch.nn.Module):
 
     def forward(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         """(B,) users and (B, M) items -> (B, M) hardness; the mean of its exp is 1 in each row."""
-        scores = (self.user(users) @ self.item.weight.T).gather(1, negatives)
+        scores = products_by_id(self.user(users), self.item.weight, negatives)
         return torch.log_softmax(scores, dim=1) + math.log(negatives.shape[1])
 
 
