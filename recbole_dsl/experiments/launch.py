@@ -194,16 +194,18 @@ def _process(
 
 
 def _leave_error(folder: Path, rank: int, error: Exception) -> None:
-    """Write down the first error: the other processes' may only be about this one being gone."""
+    """Write down the first error: the other processes' may only be about this one being gone.
+
+    It appears whole or not at all: torch ends the other processes as soon as one has failed.
+    """
     kind, text = type(error).__name__, str(error)
     if isinstance(error, OSError):
         kind, text = WriteError.__name__, system_words(error)
     content = [kind, text, rank, os.getpid(), traceback.format_exc()]
-    with (
-        contextlib.suppress(FileExistsError),
-        (folder / "error").open("x", encoding="utf-8") as file,
-    ):
-        json.dump(content, file)
+    own = folder / f"error.{rank}"
+    own.write_text(json.dumps(content), encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        os.link(own, folder / "error")
 
 
 def _cause(folder: Path, processes: Sequence[BaseProcess]) -> Exception | None:

@@ -337,6 +337,23 @@ def test_the_error_of_a_process_is_that_of_the_run(kind, rank, raised, capfd):
     assert out == "" and err in ("", "terminate called without an active exception\n")
 
 
+def test_the_first_error_stays_and_one_that_is_cut_short_is_not_read(tmp_path, monkeypatch):
+    write = Path.write_text
+
+    def end_half_way(path, text, **options):
+        write(path, text[: len(text) // 2], **options)
+        raise SystemExit  # as a process that torch ends
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", end_half_way)
+        with pytest.raises(SystemExit):
+            launch._leave_error(tmp_path, 1, UsageError("cut short"))
+    assert launch._cause(tmp_path, []) is None
+    for rank, message in ((0, "the first"), (1, "the second")):
+        launch._leave_error(tmp_path, rank, UsageError(message))
+    assert str(launch._cause(tmp_path, [])) == "the first"
+
+
 def test_the_first_error_is_told_although_another_process_ends_sooner():
     config = Config("MF_SL", "ml-100k", config_dict={"nproc": 2, "device": "cpu"})
     with pytest.raises(ProcessRaisedException, match=r"(?s)Process 1 .*Traceback.*it was this"):
