@@ -9,6 +9,8 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import
    and the trial. They are drawn as the test rows are: at random, or uniform over items
    (valid_shift) where the test is. Nothing here reads a test metric.
 2. Final: the chosen settings and number of epochs on all training rows, three seeds, tested once.
+3. Check, with --check KEY=VALUE: the final runs once more with this in place of --cost, to see what
+   the saving costs. It chooses nothing.
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
 missing. Lines without `protocol` are of the first study, with six trials and one learning rate.
@@ -18,10 +20,10 @@ docs/results/ir_benchmark.md is written from the lines of this one and published
 import argparse
 from pathlib import Path
 
-from ir_benchmark_jobs import final_jobs, further_jobs, selection_jobs
+from ir_benchmark_jobs import check_jobs, final_jobs, further_jobs, selection_jobs
 from ir_benchmark_picture import figure
 from ir_benchmark_plan import LOSSES
-from ir_benchmark_tables import readme_table, results, table
+from ir_benchmark_tables import checks_table, readme_table, results, table
 from measuring import RESULTS, write_page
 from quality_picture import save_svg
 from stored_runs import ROOT, read_store, run_all
@@ -39,7 +41,7 @@ def write_tables(rows):
     save_svg(drawn, PAGE.with_suffix(".svg"), height=60 + 380 * height)
     lines = ["![NDCG@20 here and as published](ir_benchmark.svg)", ""]
     for title, complete in tables.items():
-        lines += table(title, complete)
+        lines += table(title, complete) + checks_table(rows, complete)
     write_page(PAGE, "tables", lines)
     if health := tables.get("amazon2014-health, MF"):
         write_page(ROOT / "README.md", "published", readme_table(table("", health)))
@@ -52,14 +54,21 @@ def main():
     parser.add_argument("--backbone", default="MF")
     parser.add_argument("--losses", default=";".join(LOSSES), help="separated by semicolons")
     parser.add_argument("--cost", nargs="*", default=[], help="settings of all runs, KEY=VALUE")
+    parser.add_argument("--check", nargs="*", default=[], help="final runs again, with KEY=VALUE")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     given = parser.parse_args()
-    losses, cost = given.losses.split(";"), dict(pair.split("=", 1) for pair in given.cost)
+    losses, cost, check = given.losses.split(";"), _settings(given.cost), _settings(given.check)
     cell = (given.dataset, given.backbone, losses)
     run_all(list(selection_jobs(*cell, cost)), given.data, given.jobs, STORE)
     run_all(list(further_jobs(read_store(STORE), *cell, cost)), given.data, given.jobs, STORE)
     run_all(list(final_jobs(read_store(STORE), *cell)), given.data, given.jobs, STORE)
+    if check:
+        run_all(list(check_jobs(read_store(STORE), *cell, check)), given.data, given.jobs, STORE)
     write_tables(read_store(STORE))
+
+
+def _settings(pairs):
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,13 @@ def final_jobs(rows, dataset, backbone, losses):
             yield {**_job(best), "stage": "final", "seed": seed, "schedule": schedule}
 
 
+def check_jobs(rows, dataset, backbone, losses, cost):
+    """The final runs once more with another cost: the settings and epochs stay as they are."""
+    for job in final_jobs(rows, dataset, backbone, losses):
+        if job["cost"] != cost:
+            yield {**job, "stage": "check", "cost": cost}
+
+
 def _job(row):
     names = ("protocol", "dataset", "model", "loss", "settings", "cost")
     return {name: row[name] for name in names}

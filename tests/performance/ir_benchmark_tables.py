@@ -49,7 +49,7 @@ class Result:
 
 def results(rows, dataset, backbone):
     """The complete losses of one data set and backbone, in the order of the tables."""
-    factor, printed = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0), published()
+    printed = published()
     for loss in LOSSES:
         best = chosen(rows, dataset, backbone, loss)
         finals = found(rows, "final", dataset, backbone, loss)
@@ -59,9 +59,8 @@ def results(rows, dataset, backbone):
         base, name = loss.split(",")[0], dataset.removesuffix("-popularity")
         names = [(name, split_of(dataset), backbone, x) for x in (base, f"{base}-relu")]
         theirs = next((printed[x] for x in names if x in printed), None)
-        test = {key: [row["test"][key] * factor for row in finals] for key in METRICS}
         theirs = theirs and {key: float(theirs[key]) for key in METRICS}
-        yield Result(best, finals[0]["cost"], test, theirs)
+        yield Result(best, finals[0]["cost"], _tests(finals, dataset), theirs)
 
 
 def _spread(values):
@@ -82,11 +81,45 @@ def _line(result):
 
 def table(title, complete):
     """The Markdown table of the complete losses of one data set and backbone."""
-    costs = {", ".join(f"{k}: {v}" for k, v in result.cost.items()) for result in complete}
+    costs = {_cost(result.cost) for result in complete}
     head = ["loss", "chosen on validation", "epochs", "valid NDCG@20", "Recall@20", "NDCG@20"]
     head += ["published Recall@20", "published NDCG@20", "our NDCG@20 against it"]
     lines = markdown_table(head, [_line(result) for result in complete])
     return [f"### {title}", "", *(f"With {x}." for x in sorted(costs)), "", *lines, ""]
+
+
+def checks_table(rows, complete):
+    """The Markdown table of the checks of one data set and backbone: the final runs once more, with
+    each row's cost in place of the table's; no lines without one."""
+    cells = [cell for result in complete for cell in _checks(rows, result)]
+    if not cells:
+        return []
+    head = ["loss, its settings and epochs as above", "with", "Recall@20", "NDCG@20"]
+    return [*markdown_table([*head, "NDCG@20 against the row above"], cells), ""]
+
+
+def _checks(rows, result):
+    """A line for each cost whose runs are complete."""
+    best, dataset = result.best, result.best["dataset"]
+    backbone = best["model"].split("_")[0]
+    runs = found(rows, "check", dataset, backbone, best["loss"])
+    runs = [row for row in runs if row["settings"] == best["settings"]]
+    for cost in {_cost(row["cost"]): row["cost"] for row in runs}.values():
+        test = _tests([row for row in runs if row["cost"] == cost], dataset)
+        if len(test["ndcg@20"]) == len(SEEDS):
+            means = [statistics.mean(x["ndcg@20"]) for x in (test, result.test)]
+            against = f"{100 * (means[0] / means[1] - 1):+.1f} %"
+            yield [best["loss"], _cost(cost), *(_spread(test[key]) for key in METRICS), against]
+
+
+def _tests(finals, dataset):
+    """Metric -> a value for each run, averaged as the published ones are."""
+    factor = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0)
+    return {key: [row["test"][key] * factor for row in finals] for key in METRICS}
+
+
+def _cost(cost):
+    return ", ".join(f"{key}: {value}" for key, value in cost.items())
 
 
 def readme_table(lines):

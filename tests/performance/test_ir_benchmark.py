@@ -5,7 +5,7 @@ import ir_benchmark_plan as plan
 import pytest
 from ir_benchmark import STORE
 from ir_benchmark_picture import figure
-from ir_benchmark_tables import results, table
+from ir_benchmark_tables import checks_table, results, table
 from stored_runs import read_store
 
 CELL = ("amazon2014-health", "MF")
@@ -43,19 +43,45 @@ def test_the_second_round_goes_on_where_the_best_lies_at_the_edge():
     ]
 
 
-def test_the_table_shows_the_final_runs_of_the_choice_alone():
-    best = {"learning_rate": 0.01, "tau": 0.2}
-    rows = list(_rows("SL", CELL[0], best))
+def _with_finals(dataset, best):
+    """A finished first round of SL, final runs of the given best trial, and of another one."""
+    rows = list(_rows("SL", dataset, best))
     rows += [
         {**row, "stage": "final", "seed": seed, "test": {"recall@20": 0.3, "ndcg@20": value}}
         for row, value in ((rows[0], 0.9), (next(r for r in rows if r["settings"] == best), 0.3))
         for seed in jobs_of.SEEDS
     ]
-    rows = [{**row, "best_epoch": 4} for row in rows]
+    return [{**row, "best_epoch": 4} for row in rows]
+
+
+def test_the_table_shows_the_final_runs_of_the_choice_alone():
+    rows = _with_finals(CELL[0], {"learning_rate": 0.01, "tau": 0.2})
     lines = table("", list(results(rows, *CELL)))
     assert len(lines) == 8 and "0.3000 ± 0.0000" in lines[-2] and "0.9000" not in lines[-2]
     (result,) = results(rows, *CELL)
     assert result.against_published() == pytest.approx(0.3 / 0.1261 - 1)
+
+
+def test_a_check_runs_the_choice_with_another_cost_and_changes_no_result():
+    dataset, best = "amazon2014-electronic-popularity", {"learning_rate": 0.1, "tau": 0.1}
+    rows = _with_finals(dataset, best)
+    cell, cost = (dataset, "MF", ["SL"]), {"train_neg_sample_args": "{block: 1}"}
+    jobs = list(jobs_of.check_jobs(rows, *cell, cost))
+    assert [job["seed"] for job in jobs] == list(jobs_of.SEEDS)
+    final = next(jobs_of.final_jobs(rows, *cell))
+    assert jobs[0] == {**final, "stage": "check", "cost": cost}
+    assert not list(jobs_of.check_jobs(rows, *cell, {}))  # the final runs themselves
+
+    before = list(results(rows, dataset, "MF"))
+    assert checks_table(rows, before) == []
+    rows += [{**job, "test": {"recall@20": 0.4, "ndcg@20": 0.33}} for job in jobs[:-1]]
+    assert checks_table(rows, before) == []  # a seed is missing
+    rows.append({**jobs[-1], "test": {"recall@20": 0.4, "ndcg@20": 0.33}})
+    head, _, line, _ = checks_table(rows, before)
+    assert "with | Recall@20" in head and "train_neg_sample_args: {block: 1}" in line
+    # averaged over all users, as the published figure is, and 10 % above the final runs' 0.3
+    assert "0.3748 ± 0.0000 | 0.3092 ± 0.0000 | +10.0 %" in line
+    assert list(results(rows, dataset, "MF")) == before
 
 
 def test_the_picture_has_our_mean_and_the_published_value_of_each_table():
