@@ -11,6 +11,7 @@ from recbole_dsl.cli.parser import Arguments, Option, as_count
 from recbole_dsl.cli.process import signal_calls
 from recbole_dsl.cli.recommend import checkpoint_of
 from recbole_dsl.common.errors import UsageError
+from recbole_dsl.common.machine import usable_cores
 
 
 def as_port(name: str, text: str) -> int:
@@ -50,17 +51,11 @@ def _work(given: Arguments) -> int:
             )
 
         model.follow(asked)
-        threads = options.get("threads") or _processors()
+        threads = options.get("threads") or usable_cores()
         app = create_app(Service(model, limits, threads))
         server.run(app, bound, listening)
     print("stopped")
     return 0
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 COMMAND = Command(

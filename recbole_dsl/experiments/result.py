@@ -16,6 +16,7 @@ from recbole_dsl._version import __version__
 from recbole_dsl.common import text
 from recbole_dsl.common.errors import UsageError
 from recbole_dsl.common.files import check_folder_writable, check_writable, write_atomically
+from recbole_dsl.common.machine import processor, usable_cores
 from recbole_dsl.common.terminal import say
 from recbole_dsl.config.run_config import Config
 from recbole_dsl.data.pipeline import SplitData
@@ -30,6 +31,23 @@ def versions() -> dict[str, str]:
     """Versions of everything a number may depend on."""
     found = {"recbole_dsl": __version__, "python": platform.python_version()}
     return {**found, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What seconds depend on, as plain data.
+
+    Args:
+        device: on which the model is trained.
+    Returns:
+        ``processor``, ``cores`` that this process may use, ``threads`` of torch, and ``gpu``, the
+        device's name, None on a CPU.
+    """
+    return {
+        "processor": processor(),
+        "cores": usable_cores(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+    }
 
 
 def count_parameters(config: Config, model: torch.nn.Module) -> int:

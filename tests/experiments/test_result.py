@@ -8,9 +8,11 @@ import torch
 from configs import config_of
 
 from recbole_dsl.common.errors import UsageError
+from recbole_dsl.experiments import result
 from recbole_dsl.experiments.result import (
     check_result_file,
     count_parameters,
+    machine,
     result_path,
     table,
     versions,
@@ -32,6 +34,16 @@ def test_a_result_that_cannot_be_written_whole_leaves_the_one_before(tmp_path, m
     with pytest.raises(OSError, match="no space left"):
         write(path, {"test": 2})
     assert json.loads(path.read_text()) == {"test": 1} and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_machine_is_that_of_the_device(monkeypatch):
+    monkeypatch.setattr(result, "processor", lambda: "Some CPU")
+    monkeypatch.setattr(result, "usable_cores", lambda: 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    found = {"processor": "Some CPU", "cores": 1, "threads": 2, "gpu": None}
+    assert machine(torch.device("cpu")) == found
+    assert machine(torch.device("cuda", 3)) == {**found, "gpu": "GPU 3"}
 
 
 def test_a_result_holds_finite_numbers_alone(tmp_path):

@@ -14,6 +14,7 @@ from recbole_dsl.data.pipeline import load_dataset, split_dataset
 from recbole_dsl.evaluation.collector import TopkCollector
 from recbole_dsl.experiments import launch
 from recbole_dsl.experiments.load_checkpoint import load
+from recbole_dsl.experiments.result import machine
 from recbole_dsl.experiments.run_result import Result
 from recbole_dsl.experiments.single_run import run
 from recbole_dsl.models.registry import pair_names
@@ -40,13 +41,14 @@ def test_every_model_trains_writes_its_result_and_loads_again(model, own_folder)
     written = json.loads((own_folder / "x.json").read_text())
     assert list(written) == [
         "model", "dataset", "splits", "split_card", "train_noise", "settings", "seed", "versions",
-        "parameters", "epochs", "best_epoch", "valid", "test", "seconds", "peak_memory_mb",
-        "world_size", "backend", "checkpoint", "groups",
+        "parameters", "epochs", "best_epoch", "valid", "test", "seconds", "machine",
+        "peak_memory_mb", "world_size", "backend", "checkpoint", "groups",
     ]  # fmt: skip
     assert (written["model"], written["dataset"], written["seed"]) == (model, "ml-100k", 2020)
     assert written["splits"]["train"] == {"rows": 80808, "users": 943, "items": 1655}
     assert written["settings"]["epochs"] == {"value": 2, "from": "config dict"}
     assert written["versions"]["recbole"] == "1.2.1"
+    assert written["machine"] == machine(torch.device("cpu"))
     assert written["test"] == result["test"] and set(written["test"]) == set(written["valid"])
     assert 0 < written["test"]["ndcg@10"] < 1
     epochs = written["epochs"]

@@ -5,8 +5,6 @@ shared machine drifts. The floor of a step is its floating-point operations over
 rate, plus the bytes it must move over the copy rate, both measured here in the same process.
 """
 
-import os
-import platform
 import statistics
 import time
 from datetime import date
@@ -14,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from recbole_dsl.common.machine import in_words
+from recbole_dsl.experiments.result import machine as machine_of
 from recbole_dsl.experiments.result import versions
 
 HERE = Path(__file__).resolve().parent
@@ -57,25 +57,32 @@ def copy_rate(floats=1 << 24, rounds=10):
     return 2 * source.nbytes / statistics.median(seconds)
 
 
-def processor():
-    """Cores, the processor, and its widest vectors and whether it multiplies matrices, as text."""
-    model, flags = platform.processor() or platform.machine(), set()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line.partition(":") for line in info.read_text().splitlines()]
-        values = {name.strip(): value.strip() for name, _, value in lines}
-        model, flags = values.get("model name", model), set(values.get("flags", "").split())
-    named = {"avx512f": "AVX-512", "avx2": "AVX2"}
-    wide = [next((text for flag, text in named.items() if flag in flags), "")]
-    wide += ["AMX" if "amx_tile" in flags else ""]
-    units = ", ".join(filter(None, wide))
-    return f"{len(os.sched_getaffinity(0))} cores of {model}" + (f" ({units})" if units else "")
-
-
 def machine():
-    """One line: processor, cores, threads, versions, date."""
-    found = ", ".join(f"{name} {version}" for name, version in versions().items())
-    return f"{processor()}; {torch.get_num_threads()} threads; {found}; {date.today():%d %B %Y}."
+    """One line for what is measured in this process: processor, threads, versions, date."""
+    found = in_words(machine_of(torch.device("cpu")))
+    return f"{found}; {versions_of([{'versions': versions()}])}; {date.today():%d %B %Y}."
+
+
+def versions_of(rows):
+    """Library -> its version in stored runs, or versions where they differ, as text."""
+    found = {}
+    for row in rows:
+        for name, version in row["versions"].items():
+            found.setdefault(name, {})[version] = None
+    return ", ".join(f"{name} {' and '.join(versions)}" for name, versions in found.items())
+
+
+def machines_of(rows):
+    """One line for stored runs: the machines and versions that they were made with.
+
+    Args:
+        rows: of a store; those of before 29 November 2026 have no ``machine``.
+    """
+    known = [row["machine"] for row in rows if "machine" in row]
+    found = list(dict.fromkeys(map(in_words, known)))
+    if len(known) < len(rows):
+        found.append(f"{len(rows) - len(known)} runs on machines that were not stored")
+    return f"{'; '.join([*found, versions_of(rows)])}."
 
 
 def markdown_table(head, rows):

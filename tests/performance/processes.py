@@ -20,6 +20,8 @@ from pathlib import Path
 
 from measuring import RESULTS, copy_rate, machine, markdown_table, write_page
 
+from recbole_dsl.common.machine import usable_cores
+
 ROOT = Path(__file__).parent.parent.parent
 PRESET = ROOT / "properties" / "presets" / "ir_benchmark.yaml"
 MODELS = ("MF_SL", "LightGCN_DSL")
@@ -53,7 +55,7 @@ def main():
     parser.add_argument("--dataset", default="amazon2014-electronic")
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     ways = [(1, 1), (1, cores), (cores, 1)]
     rate = copy_rate()
     rows = []

@@ -4,7 +4,7 @@ import math
 import statistics
 from typing import NamedTuple
 
-from measuring import markdown_table
+from measuring import markdown_table, versions_of
 from quality_methods import ALS, METHODS, RECBOLE_LIGHTGCN
 
 SHARES = (0.95, 0.99, 1.0)
@@ -194,15 +194,6 @@ def aims(found):
     return [_aim(found, ALS, als, 5), _aim(found, RECBOLE_LIGHTGCN, lightgcn, 1 / 20)]
 
 
-def _versions(rows):
-    """Library -> its version, or versions where rows differ, as text."""
-    found = {}
-    for row in rows:
-        for name, version in row["versions"].items():
-            found.setdefault(name, {})[version] = None
-    return ", ".join(f"{name} {' and '.join(versions)}" for name, versions in found.items())
-
-
 def section(rows, picture):
     """Lines of the page about rows of one set of conditions; picture: its file's name."""
     found = entries(rows)
@@ -212,7 +203,8 @@ def section(rows, picture):
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     lines = [
         f"{first['dataset']}, {first['machine']}, {first['threads']} threads, {when}; at most "
-        f"{first['epochs']} epochs and {first['budget']:g} s of training a run; {_versions(rows)}.",
+        f"{first['epochs']} epochs and {first['budget']:g} s of training a run; "
+        f"{versions_of(rows)}.",
         "",
     ]
     if best:

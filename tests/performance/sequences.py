@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from measuring import RESULTS, machine, markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parent.parent
@@ -97,7 +97,7 @@ def page():
     """One metric of all encoders, and the tables of each that has one."""
     files = {encoder: STORE / encoder / "table.md" for encoder in ENCODERS}
     tables = {e: path.read_text(encoding="utf-8") for e, path in files.items() if path.exists()}
-    lines = [machine(), "", f"## {METRIC} of all", "", *overview(tables), ""]
+    lines = [f"## {METRIC} of all", "", *overview(tables), ""]
     for encoder, table in tables.items():
         lines += [f"## {encoder}", "", _inner(table), ""]
     write_page(PAGE, "sequences", lines)

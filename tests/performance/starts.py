@@ -19,7 +19,7 @@ import statistics
 from pathlib import Path
 
 import plotly.graph_objects as go
-from measuring import RESULTS, machine, markdown_table, write_page
+from measuring import RESULTS, machines_of, markdown_table, write_page
 from plotly.subplots import make_subplots
 from quality_picture import save_svg
 from stored_runs import read_store, run_all
@@ -81,7 +81,7 @@ def row_of(job, report):
     row = dict(job, best_epoch=report["best_epoch"], valid=report["valid"], curve=curve)
     if job["stage"] == "final":
         row["test"] = report["test"]
-    row["versions"] = report["versions"]
+    row.update({name: report[name] for name in ("versions", "machine")})
     return row
 
 
@@ -190,7 +190,7 @@ def main():
     ]
     run_all(finals, given.data, given.jobs, STORE, row_of)
     rows = read_store(STORE)
-    lines = [machine(), "", *table(rows), "", "![curves](starts.svg)"]
+    lines = [machines_of(rows), "", *table(rows), "", "![curves](starts.svg)"]
     write_page(RESULTS / "starts.md", "table", lines)
     drawn, height = figure(rows)
     save_svg(drawn, RESULTS / "starts.svg", height=120 + 330 * height)

@@ -75,10 +75,11 @@ def report_of(job, data):
 
 
 def row_of(job, report):
-    """A line of the store: the job with its validation or test metrics, epochs and versions."""
+    """A line of the store: the job with its validation or test metrics, epochs, versions and
+    machine."""
     row = dict(job, best_epoch=report["best_epoch"], seconds=round(report["seconds"], 1))
     row["epochs"] = len(report["epochs"])
-    row["versions"] = report["versions"]
+    row.update({name: report[name] for name in ("versions", "machine")})
     if job["stage"] == "selection":
         row["valid"] = report["valid"]
     else:

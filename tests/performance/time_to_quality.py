@@ -36,11 +36,13 @@ from pathlib import Path
 
 import quality_picture as picture
 import quality_report as report
-from measuring import page_of, processor, write_page
+from measuring import page_of, write_page
 from quality_methods import METHODS, needs_implicit
 from quality_training import train
 from stored_runs import read_store
 from tqdm import tqdm
+
+from recbole_dsl.common.machine import processor, usable_cores
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -143,7 +145,7 @@ def _parser():
     parser.add_argument("--epochs", type=int, default=200, help="at most, a run")
     parser.add_argument("--budget", type=float, default=600.0, help="seconds of training, a run")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="of the final runs")
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     parser.add_argument("--threads", type=int, default=cores, help="of a run (default: all cores)")
     parser.add_argument("--jobs", type=int, default=1, help="trials at once; final runs stay alone")
     parser.add_argument("--output", type=Path, default=HERE, help="folder of the store")
@@ -168,9 +170,10 @@ def main():
         if any(map(needs_implicit, methods)) and not importlib.util.find_spec("implicit"):
             parser.error("implicit is not installed: pip install implicit, or leave it out")
         arguments.output.mkdir(parents=True, exist_ok=True)
+        cores = usable_cores()
         common = {
-            "dataset": arguments.dataset, "machine": processor(), "epochs": arguments.epochs,
-            "budget": arguments.budget, "threads": arguments.threads,
+            "dataset": arguments.dataset, "machine": f"{cores} cores of {processor()}",
+            "epochs": arguments.epochs, "budget": arguments.budget, "threads": arguments.threads,
         }  # fmt: skip
         run_missing(
             search_jobs(methods, arguments.trials, common), arguments.data, store, arguments.jobs

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import zoo_picture
-from measuring import RESULTS, machine, markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 from quality_picture import save_svg
 
 HERE = Path(__file__).parent.resolve()
@@ -114,7 +114,7 @@ def write_pages():
     tables = (STORE / "table.md").read_text(encoding="utf-8").removeprefix("# Benchmark\n")
     for metric in ("recall@10", "mrr@10", "hit@10", "precision@10"):  # comparisons by NDCG suffice
         tables = re.sub(rf"### The others against \w+, {metric}\n\n(\|.*\n)+\n?", "", tables)
-    write_page(RESULTS / "zoo.md", "zoo", [machine(), "", tables.strip()])
+    write_page(RESULTS / "zoo.md", "zoo", [tables.strip()])
     write_page(RESULTS / "index.md", "zoo", short_table(runs))
     guide = RESULTS.parent / "guide" / "popularity_shift.md"
     write_page(guide, "zoo", groups_table(runs))

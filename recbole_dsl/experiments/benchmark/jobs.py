@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from recbole_dsl import _version
+from recbole_dsl.common.machine import usable_cores
 from recbole_dsl.experiments import events
 from recbole_dsl.experiments.events import EventReader
 
@@ -96,9 +97,7 @@ def _signals_raised() -> Iterator[None]:
 
 def threads(at_once: int) -> int:
     """Threads of each of several processes: their share of the cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(cores // at_once, 1)
+    return max(usable_cores() // at_once, 1)
 
 
 def file_name(text: str) -> str:

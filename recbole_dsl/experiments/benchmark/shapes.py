@@ -21,6 +21,7 @@ OK: Shape = {
     "seconds": _NUMBER,
     "parameters": int,
     "versions": {ANY: str},
+    "machine?": {"processor": str, "cores": int, "threads": int, "gpu": (str, type(None))},
     "user_metrics": (str, type(None)),
     "groups?": {ANY: {"metrics": {ANY: {ANY: {ANY: (int, float, type(None))}}}}},
 }

@@ -76,9 +76,11 @@ def _fill(folder):
                 for e in range(3)
             ]
             by_group = {"ndcg@5": {"head": level, "tail": None}}
+            one = {"processor": "X", "cores": 2, "threads": 1, "gpu": None}
+            machine = {"machine": one} if seed == 0 else {}  # the others are of an older version
             store.append(
                 {
-                    **record, "status": "ok", "test": tests["iid"], "tests": tests,
+                    **record, **machine, "status": "ok", "test": tests["iid"], "tests": tests,
                     "valid": {"ndcg@5": level}, "epochs": epochs, "seconds": 3.0 + level,
                     "parameters": 1234, "user_metrics": "r.users.npz", "versions": {"torch": "2"},
                     "groups": {"item_popularity": {"metrics": dict.fromkeys(tests, by_group)}},

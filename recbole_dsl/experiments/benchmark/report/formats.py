@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from recbole_dsl.experiments.benchmark.report import tables, tuning_table
+from recbole_dsl.experiments.benchmark.report import made_with, tables, tuning_table
 from recbole_dsl.experiments.benchmark.report.summary import VALID, Summary
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
 from recbole_dsl.experiments.benchmark.report.verdict import verdict
@@ -49,7 +49,8 @@ def tuning(plan: Mapping[str, Any]) -> str:
 
 
 def markdown(summaries: Sequence[Summary], heading: str, plan: Mapping[str, Any]) -> str:
-    """The results, the comparisons by every metric, and the budget of tuning, as Markdown."""
+    """The results, the comparisons by every metric, the budget of tuning, and what the runs were
+    made with, as Markdown."""
     blocks = [f"# {heading}"]
     for summary in summaries:
         for test_set in summary.test_sets:
@@ -67,7 +68,7 @@ def markdown(summaries: Sequence[Summary], heading: str, plan: Mapping[str, Any]
     if budgets := tuning_table.table(plan, MARKDOWN.word):
         blocks += ["## Tuning", tuning_table.note(plan), _draw(budgets, "pipe", last="left")]
         blocks += [f"Failed: {line}" for line in tuning_table.failures(plan)]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join([*blocks, *made_with.sentences(summaries)]) + "\n"
 
 
 def frame(summaries: Sequence[Summary]) -> pd.DataFrame:

@@ -8,7 +8,13 @@ from typing import Any
 
 from recbole_dsl.common.files import write_together
 from recbole_dsl.common.html_page import Bold, Page, Section, page_text, write_plotly
-from recbole_dsl.experiments.benchmark.report import figures, formats, tables, tuning_table
+from recbole_dsl.experiments.benchmark.report import (
+    figures,
+    formats,
+    made_with,
+    tables,
+    tuning_table,
+)
 from recbole_dsl.experiments.benchmark.report.forest import forest
 from recbole_dsl.experiments.benchmark.report.paper_table import paper_tables
 from recbole_dsl.experiments.benchmark.report.summary import Record, Summary, summarise
@@ -110,19 +116,6 @@ def protocol_lines(plan: Mapping[str, Any]) -> list[str]:
     return lines + [f"{note}." for note in plan["notes"]]
 
 
-def _intro(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> str:
-    records = [r for s in summaries for rows in s.records.values() for r in rows]
-    lines = protocol_lines(plan)
-    versions: dict[str, set[str]] = {}
-    for record in records:
-        for name, version in record["versions"].items():
-            versions.setdefault(name, set()).add(version)
-    text = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in versions.items())
-    if any(len(found) > 1 for found in versions.values()):
-        text += " (not all runs were made with the same versions)"
-    return "\n\n".join([*lines, f"Made with {text}."])
-
-
 def _page(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> Page:
     sections: list[Section] = []
     for summary in summaries:
@@ -146,7 +139,7 @@ def _page(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> Page:
             for summary in summaries
             for test_set in summary.test_sets
         ],
-        intro=_intro(plan, summaries),
+        intro="\n\n".join([*protocol_lines(plan), *made_with.sentences(summaries)]),
         chosen=summaries[0].main_metric,
     )
 

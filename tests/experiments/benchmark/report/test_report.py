@@ -68,6 +68,27 @@ def test_markdown_marks_the_best_in_each_metrics_own_direction(reported):
     assert "C_% on tiny, seed 1: last line" in text
 
 
+def test_the_report_says_on_which_machines_seconds_were_measured(filled):
+    def said(records):
+        for key, record in records.items():
+            filled.records[key].clear()
+            filled.records[key].update(record)
+        write.write(*filled)
+        text = (filled.folder / "table.md").read_text()
+        return [line for line in text.splitlines() if line.startswith("Seconds on ")]
+
+    ok = {key: r for key, r in filled.records.items() if r["status"] == "ok"}
+    assert said({}) == ["Seconds on 2 cores of X, 1 thread; of 2 runs not known."]
+    one = {"processor": "X", "cores": 2, "threads": 1, "gpu": None}
+    named = {key: {**record, "machine": one} for key, record in ok.items()}
+    assert said(named) == ["Seconds on 2 cores of X, 1 thread."]
+    named["A_SL-1"]["machine"] = {"processor": "Y", "cores": 8, "threads": 4, "gpu": "H"}
+    expected = "Seconds on 2 cores of X, 1 thread; H, 8 cores of Y, 4 threads."
+    assert said(named) == [expected]
+    none = {key: {k: v for k, v in r.items() if k != "machine"} for key, r in named.items()}
+    assert said(none) == []
+
+
 def test_latex_reads_back(reported):
     filled, _ = reported
     text = (filled.folder / "table.tex").read_text()
