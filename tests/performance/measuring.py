@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from recbole_dsl.common.machine import in_words
+from recbole_dsl.experiments.benchmark.report import made_with
 from recbole_dsl.experiments.result import machine as machine_of
 from recbole_dsl.experiments.result import versions
 
@@ -60,29 +61,8 @@ def copy_rate(floats=1 << 24, rounds=10):
 def machine():
     """One line for what is measured in this process: processor, threads, versions, date."""
     found = in_words(machine_of(torch.device("cpu")))
-    return f"{found}; {versions_of([{'versions': versions()}])}; {date.today():%d %B %Y}."
-
-
-def versions_of(rows):
-    """Library -> its version in stored runs, or versions where they differ, as text."""
-    found = {}
-    for row in rows:
-        for name, version in row["versions"].items():
-            found.setdefault(name, {})[version] = None
-    return ", ".join(f"{name} {' and '.join(versions)}" for name, versions in found.items())
-
-
-def machines_of(rows):
-    """One line for stored runs: the machines and versions that they were made with.
-
-    Args:
-        rows: of a store; those of before 29 November 2026 have no ``machine``.
-    """
-    known = [row["machine"] for row in rows if "machine" in row]
-    found = list(dict.fromkeys(map(in_words, known)))
-    if len(known) < len(rows):
-        found.append(f"{len(rows) - len(known)} runs on machines that were not stored")
-    return f"{'; '.join([*found, versions_of(rows)])}."
+    libraries = made_with.versions([{"versions": versions()}])
+    return f"{found}; {libraries}; {date.today():%d %B %Y}."
 
 
 def markdown_table(head, rows):

@@ -4,8 +4,10 @@ import math
 import statistics
 from typing import NamedTuple
 
-from measuring import markdown_table, versions_of
+from measuring import markdown_table
 from quality_methods import ALS, METHODS, RECBOLE_LIGHTGCN
+
+from recbole_dsl.experiments.benchmark.report import made_with
 
 SHARES = (0.95, 0.99, 1.0)
 BEST, SOONEST = "best", "soonest"
@@ -204,7 +206,7 @@ def section(rows, picture):
     lines = [
         f"{first['dataset']}, {first['machine']}, {first['threads']} threads, {when}; at most "
         f"{first['epochs']} epochs and {first['budget']:g} s of training a run; "
-        f"{versions_of(rows)}.",
+        f"{made_with.versions(rows)}.",
         "",
     ]
     if best:

@@ -19,12 +19,13 @@ import statistics
 from pathlib import Path
 
 import plotly.graph_objects as go
-from measuring import RESULTS, machines_of, markdown_table, write_page
+from measuring import RESULTS, markdown_table, write_page
 from plotly.subplots import make_subplots
 from quality_picture import save_svg
 from stored_runs import read_store, run_all
 
 from recbole_dsl.common.html_page import COLOURS
+from recbole_dsl.experiments.benchmark.report import made_with
 
 HERE = Path(__file__).parent
 STORE = HERE / "starts.jsonl"
@@ -190,7 +191,7 @@ def main():
     ]
     run_all(finals, given.data, given.jobs, STORE, row_of)
     rows = read_store(STORE)
-    lines = [machines_of(rows), "", *table(rows), "", "![curves](starts.svg)"]
+    lines = [" ".join(made_with.sentences(rows)), "", *table(rows), "", "![curves](starts.svg)"]
     write_page(RESULTS / "starts.md", "table", lines)
     drawn, height = figure(rows)
     save_svg(drawn, RESULTS / "starts.svg", height=120 + 330 * height)

@@ -7,7 +7,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from recbole_dsl.experiments.benchmark.report import made_with, tables, tuning_table
-from recbole_dsl.experiments.benchmark.report.summary import VALID, Summary
+from recbole_dsl.experiments.benchmark.report.summary import VALID, Summary, finished
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
 from recbole_dsl.experiments.benchmark.report.verdict import verdict
 
@@ -68,7 +68,7 @@ def markdown(summaries: Sequence[Summary], heading: str, plan: Mapping[str, Any]
     if budgets := tuning_table.table(plan, MARKDOWN.word):
         blocks += ["## Tuning", tuning_table.note(plan), _draw(budgets, "pipe", last="left")]
         blocks += [f"Failed: {line}" for line in tuning_table.failures(plan)]
-    return "\n\n".join([*blocks, *made_with.sentences(summaries)]) + "\n"
+    return "\n\n".join([*blocks, *made_with.sentences(finished(summaries))]) + "\n"
 
 
 def frame(summaries: Sequence[Summary]) -> pd.DataFrame:

@@ -1,32 +1,37 @@
-"""With which versions and on which machines the runs of a report were made, in sentences."""
+"""With which versions and on which machines runs were made, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recbole_dsl.common.machine import in_words
-from recbole_dsl.experiments.benchmark.report.summary import Record, Summary
 
 
-def sentences(summaries: Sequence[Summary]) -> list[str]:
-    """One of the versions, and one of the machines where a record says its own."""
-    records = [r for s in summaries for rows in s.records.values() for r in rows]
-    return [_versions(records), *_machines(records)]
+def sentences(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One of the versions, and one of the machines where a record says its own.
+
+    Args:
+        records: of finished runs, with ``versions`` and, but for those of an older version,
+            ``machine``, both as in a result.
+    """
+    return [f"Made with {versions(records)}.", *_machines(records)]
 
 
-def _versions(records: Sequence[Record]) -> str:
-    versions: dict[str, set[str]] = {}
+def versions(records: Sequence[Mapping[str, Any]]) -> str:
+    """Each library with its version, or versions where records differ."""
+    found: dict[str, set[str]] = {}
     for record in records:
         for name, version in record["versions"].items():
-            versions.setdefault(name, set()).add(version)
-    text = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in versions.items())
-    if any(len(found) > 1 for found in versions.values()):
+            found.setdefault(name, set()).add(version)
+    text = ", ".join(f"{name} {' and '.join(sorted(known))}" for name, known in found.items())
+    if any(len(known) > 1 for known in found.values()):
         text += " (not all runs were made with the same versions)"
-    return f"Made with {text}."
+    return text
 
 
-def _machines(records: Sequence[Record]) -> list[str]:
+def _machines(records: Sequence[Mapping[str, Any]]) -> list[str]:
     known = [record["machine"] for record in records if "machine" in record]
-    if not known:  # records of an older version
+    if not known:
         return []
-    text = "; ".join(dict.fromkeys(map(in_words, known)))
+    text = f"Seconds were measured on {'; '.join(dict.fromkeys(map(in_words, known)))}"
     missing = len(records) - len(known)
-    return [f"Seconds on {text}" + (f"; of {missing} runs not known." if missing else ".")]
+    return [text + (f"; {missing} of {len(records)} runs do not say on what." if missing else ".")]

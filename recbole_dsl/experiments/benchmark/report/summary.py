@@ -151,6 +151,11 @@ def summarise(
     )
 
 
+def finished(summaries: Iterable[Summary]) -> list[Record]:
+    """The records that summaries were made of."""
+    return [r for summary in summaries for rows in summary.records.values() for r in rows]
+
+
 def _by_label(labels: Iterable[str], found: Iterable[Record]) -> dict[str, list[Record]]:
     """Label -> its records with a test, by seed; labels without one are left out."""
     by_label: dict[str, list[Record]] = {label: [] for label in labels}

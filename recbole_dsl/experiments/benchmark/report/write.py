@@ -17,7 +17,7 @@ from recbole_dsl.experiments.benchmark.report import (
 )
 from recbole_dsl.experiments.benchmark.report.forest import forest
 from recbole_dsl.experiments.benchmark.report.paper_table import paper_tables
-from recbole_dsl.experiments.benchmark.report.summary import Record, Summary, summarise
+from recbole_dsl.experiments.benchmark.report.summary import Record, Summary, finished, summarise
 from recbole_dsl.experiments.benchmark.report.tables import Rows, Style
 from recbole_dsl.experiments.benchmark.report.verdict import verdict
 
@@ -139,7 +139,7 @@ def _page(plan: Mapping[str, Any], summaries: Sequence[Summary]) -> Page:
             for summary in summaries
             for test_set in summary.test_sets
         ],
-        intro="\n\n".join([*protocol_lines(plan), *made_with.sentences(summaries)]),
+        intro="\n\n".join([*protocol_lines(plan), *made_with.sentences(finished(summaries))]),
         chosen=summaries[0].main_metric,
     )
 

@@ -75,16 +75,16 @@ def test_the_report_says_on_which_machines_seconds_were_measured(filled):
             filled.records[key].update(record)
         write.write(*filled)
         text = (filled.folder / "table.md").read_text()
-        return [line for line in text.splitlines() if line.startswith("Seconds on ")]
+        return [line for line in text.splitlines() if line.startswith("Seconds were ")]
 
+    start = "Seconds were measured on"
     ok = {key: r for key, r in filled.records.items() if r["status"] == "ok"}
-    assert said({}) == ["Seconds on 2 cores of X, 1 thread; of 2 runs not known."]
+    assert said({}) == [f"{start} 2 cores of X, 1 thread; 2 of 5 runs do not say on what."]
     one = {"processor": "X", "cores": 2, "threads": 1, "gpu": None}
     named = {key: {**record, "machine": one} for key, record in ok.items()}
-    assert said(named) == ["Seconds on 2 cores of X, 1 thread."]
+    assert said(named) == [f"{start} 2 cores of X, 1 thread."]
     named["A_SL-1"]["machine"] = {"processor": "Y", "cores": 8, "threads": 4, "gpu": "H"}
-    expected = "Seconds on 2 cores of X, 1 thread; H, 8 cores of Y, 4 threads."
-    assert said(named) == [expected]
+    assert said(named) == [f"{start} 2 cores of X, 1 thread; H, 8 cores of Y, 4 threads."]
     none = {key: {k: v for k, v in r.items() if k != "machine"} for key, r in named.items()}
     assert said(none) == []
 
