@@ -73,7 +73,9 @@ def test_a_check_runs_the_choice_with_another_cost_and_changes_no_result():
     assert not list(jobs_of.check_jobs(rows, *cell, {}))  # the final runs themselves
 
     before = list(results(rows, dataset, "MF"))
-    assert checks_table(rows, before) == []
+    tested = {"recall@20": 0.9, "ndcg@20": 0.9}
+    rows += [{**job, "settings": final["settings"] | {"tau": 0.15}, "test": tested} for job in jobs]
+    assert checks_table(rows, before) == []  # of another choice
     rows += [{**job, "test": {"recall@20": 0.4, "ndcg@20": 0.33}} for job in jobs[:-1]]
     assert checks_table(rows, before) == []  # a seed is missing
     rows.append({**jobs[-1], "test": {"recall@20": 0.4, "ndcg@20": 0.33}})
