@@ -9,8 +9,9 @@ FOLDER holds <dataset>/<dataset>.{train,test}.inter, made by `recbole_dsl import
    and the trial. They are drawn as the test rows are: at random, or uniform over items
    (valid_shift) where the test is. Nothing here reads a test metric.
 2. Final: the chosen settings and number of epochs on all training rows, three seeds, tested once.
-3. Check, with --check KEY=VALUE: the final runs once more with this in place of --cost, to see what
-   the saving costs. It chooses nothing.
+3. Checks, which choose nothing: with --check KEY=VALUE the final runs once more with this in place
+   of --cost, to see what the saving costs; with --as_published once more as the published runs were
+   tested, see ir_benchmark_as_published.py.
 
 Each finished run is a line of ir_benchmark.jsonl beside this file; a second call does what is
 missing. Lines without `protocol` are of the first study, with six trials and one learning rate.
@@ -20,6 +21,7 @@ docs/results/ir_benchmark.md is written from the lines of this one and published
 import argparse
 from pathlib import Path
 
+import ir_benchmark_as_published as as_published
 from ir_benchmark_jobs import check_jobs, final_jobs, further_jobs, selection_jobs
 from ir_benchmark_picture import figure
 from ir_benchmark_plan import LOSSES
@@ -42,6 +44,7 @@ def write_tables(rows):
     lines = ["![NDCG@20 here and as published](ir_benchmark.svg)", ""]
     for title, complete in tables.items():
         lines += table(title, complete) + checks_table(rows, complete)
+        lines += as_published.table(rows, *title.split(", "), complete)
     write_page(PAGE, "tables", lines)
     if health := tables.get("amazon2014-health, MF"):
         write_page(ROOT / "README.md", "published", readme_table(table("", health)))
@@ -55,6 +58,7 @@ def main():
     parser.add_argument("--losses", default=";".join(LOSSES), help="separated by semicolons")
     parser.add_argument("--cost", nargs="*", default=[], help="settings of all runs, KEY=VALUE")
     parser.add_argument("--check", nargs="*", default=[], help="final runs again, with KEY=VALUE")
+    parser.add_argument("--as_published", action="store_true", help="tested as published, too")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
     given = parser.parse_args()
     losses, cost, check = given.losses.split(";"), _settings(given.cost), _settings(given.check)
@@ -64,6 +68,10 @@ def main():
     run_all(list(final_jobs(read_store(STORE), *cell)), given.data, given.jobs, STORE)
     if check:
         run_all(list(check_jobs(read_store(STORE), *cell, check)), given.data, given.jobs, STORE)
+    if given.as_published:
+        as_published.write_data(given.data, given.dataset)
+        jobs = list(as_published.jobs(read_store(STORE), *cell))
+        run_all(jobs, given.data, given.jobs, STORE, as_published.row_of)
     write_tables(read_store(STORE))
 
 

@@ -60,10 +60,11 @@ def results(rows, dataset, backbone):
         names = [(name, split_of(dataset), backbone, x) for x in (base, f"{base}-relu")]
         theirs = next((printed[x] for x in names if x in printed), None)
         theirs = theirs and {key: float(theirs[key]) for key in METRICS}
-        yield Result(best, finals[0]["cost"], _tests(finals, dataset), theirs)
+        yield Result(best, finals[0]["cost"], tests_of(finals, dataset), theirs)
 
 
-def _spread(values):
+def spread(values):
+    """Mean and standard deviation, as the tables show them."""
     return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
 
@@ -72,7 +73,7 @@ def _line(result):
     best, theirs = result.best, result.published
     cells = [best["loss"], ", ".join(f"{k} {v}" for k, v in best["settings"].items())]
     cells += [str(best["best_epoch"] + 1), f"{best['valid']['ndcg@20']:.4f}"]
-    cells += [_spread(result.test[key]) for key in METRICS]
+    cells += [spread(result.test[key]) for key in METRICS]
     if theirs is None:
         return [*cells, "", "", ""]
     cells += [f"{theirs[key]:.4f}" for key in METRICS]
@@ -105,14 +106,14 @@ def _checks(rows, result):
     runs = found(rows, "check", dataset, backbone, best["loss"])
     runs = [row for row in runs if row["settings"] == best["settings"]]
     for cost in {_cost(row["cost"]): row["cost"] for row in runs}.values():
-        test = _tests([row for row in runs if row["cost"] == cost], dataset)
+        test = tests_of([row for row in runs if row["cost"] == cost], dataset)
         if len(test["ndcg@20"]) == len(SEEDS):
             means = [statistics.mean(x["ndcg@20"]) for x in (test, result.test)]
             against = f"{100 * (means[0] / means[1] - 1):+.1f} %"
-            yield [best["loss"], _cost(cost), *(_spread(test[key]) for key in METRICS), against]
+            yield [best["loss"], _cost(cost), *(spread(test[key]) for key in METRICS), against]
 
 
-def _tests(finals, dataset):
+def tests_of(finals, dataset):
     """Metric -> a value for each run, averaged as the published ones are."""
     factor = AVERAGED_OVER_ALL_USERS.get(dataset, 1.0)
     return {key: [row["test"][key] * factor for row in finals] for key in METRICS}
