@@ -19,6 +19,7 @@ docs/results/ir_benchmark.md is written from the lines of this one and published
 """
 
 import argparse
+import statistics
 from pathlib import Path
 
 import ir_benchmark_as_published as as_published
@@ -39,7 +40,8 @@ def write_tables(rows):
     datasets = sorted({row["dataset"] for row in rows}, key=len)
     cells = [(dataset, backbone) for dataset in datasets for backbone in BACKBONES]
     tables = {f"{x[0]}, {x[1]}": found for x in cells if (found := list(results(rows, *x)))}
-    drawn, height = figure(tables)
+    means = {title: _means(rows, title, complete) for title, complete in tables.items()}
+    drawn, height = figure(tables, means)
     save_svg(drawn, PAGE.with_suffix(".svg"), height=60 + 380 * height)
     lines = ["![NDCG@20 here and as published](ir_benchmark.svg)", ""]
     for title, complete in tables.items():
@@ -48,6 +50,12 @@ def write_tables(rows):
     write_page(PAGE, "tables", lines)
     if health := tables.get("amazon2014-health, MF"):
         write_page(ROOT / "README.md", "published", readme_table(table("", health)))
+
+
+def _means(rows, title, complete):
+    """Loss -> mean NDCG@20 when tested as published."""
+    found = as_published.tested(rows, *title.split(", "), complete)
+    return {result.best["loss"]: statistics.mean(values) for result, _, values in found}
 
 
 def main():

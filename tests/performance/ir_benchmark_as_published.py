@@ -99,28 +99,31 @@ def row_of(job, report):
     return {**row, "ndcg@20": [round(metrics["ndcg@20"], 6) for metrics in measured]}
 
 
-def table(rows, dataset, backbone, results):
-    """The Markdown table of these runs beside ours and the published ones; no lines without one.
+def tested(rows, dataset, backbone, results):
+    """(result, runs, their NDCG@20) of each loss with a published figure whose seeds have all run.
 
     Args:
         results: the complete losses of this data set and backbone.
     """
-    cells = []
     for result in results:
-        best = _choice(rows, dataset, backbone, result.best["loss"])
-        runs = found(rows, STAGE, dataset, backbone, result.best["loss"])
+        loss = result.best["loss"]
+        best = _choice(rows, dataset, backbone, loss)
+        runs = found(rows, STAGE, dataset, backbone, loss)
         runs = [row for row in runs if row["settings"] == best["settings"]]
-        if result.published is None or len(runs) < len(SEEDS):
-            continue
-        values = tests_of(runs, dataset)["ndcg@20"]
-        theirs, mean = result.published["ndcg@20"], statistics.mean(values)
-        ours = statistics.mean(result.test["ndcg@20"])
-        cells.append([
-            result.best["loss"], ", ".join(f"{k} {v}" for k, v in best["settings"].items()),
-            ", ".join(str(row["best_epoch"] + 1) for row in runs),
-            spread(values), f"{100 * (mean / ours - 1):+.1f} %",
-            f"{theirs:.4f}", f"{100 * (mean / theirs - 1):+.1f} %",
-        ])  # fmt: skip
-    head = ["loss, tested as published", "settings", "epochs", "NDCG@20", "against the row above"]
-    head += ["published", "against it"]
+        if result.published is not None and len(runs) == len(SEEDS):
+            yield result, runs, tests_of(runs, dataset)["ndcg@20"]
+
+
+def table(rows, dataset, backbone, results):
+    """The Markdown table of these runs beside ours and the published ones; no lines without one."""
+    cells = []
+    for result, runs, values in tested(rows, dataset, backbone, results):
+        figures = statistics.mean(result.test["ndcg@20"]), result.published["ndcg@20"]
+        against = [f"{100 * (statistics.mean(values) / figure - 1):+.1f} %" for figure in figures]
+        settings = ", ".join(f"{key} {value}" for key, value in runs[0]["settings"].items())
+        epochs = ", ".join(str(row["best_epoch"] + 1) for row in runs)
+        shown = [spread(values), against[0], f"{figures[1]:.4f}", against[1]]
+        cells.append([result.best["loss"], settings, epochs, *shown])
+    head = ["loss, tested as published", "settings", "epochs", "NDCG@20", "against its row above"]
+    head += ["published NDCG@20", "against it"]
     return [*markdown_table(head, cells), ""] if cells else []

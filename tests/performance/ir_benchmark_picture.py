@@ -12,11 +12,13 @@ from recbole_dsl.common.html_page import COLOURS
 COLUMNS = 2
 
 
-def figure(tables):
-    """A panel for each table: our mean and standard deviation over seeds, and the published value.
+def figure(tables, as_published):
+    """A panel for each table: our mean and standard deviation over seeds, the published value, and
+    our mean when tested as the published runs were.
 
     Args:
         tables: title -> list of :class:`ir_benchmark_tables.Result`.
+        as_published: title -> loss -> that mean.
     Returns:
         plotly.graph_objects.Figure, and its number of rows.
     """
@@ -24,9 +26,13 @@ def figure(tables):
     drawn = make_subplots(
         height, COLUMNS, subplot_titles=list(tables), vertical_spacing=0.28 / height
     )
-    for place, results in enumerate(tables.values()):
-        for trace in (_published(results), _ours(results)):
-            trace.showlegend = place == 0
+    # No panel has all kinds before all have run; a kind's first panel puts it in the legend.
+    named = set()
+    for place, (title, results) in enumerate(tables.items()):
+        found = as_published.get(title, {})
+        for trace in (_published(results), _ours(results), *([_tested(found)] if found else [])):
+            trace.showlegend = trace.name not in named
+            named.add(trace.name)
             drawn.add_trace(trace, place // COLUMNS + 1, place % COLUMNS + 1)
     drawn.update_yaxes(categoryorder="array", categoryarray=LOSSES[::-1], gridcolor="#e6e6e6")
     drawn.update_xaxes(title="NDCG@20", title_standoff=4, gridcolor="#e6e6e6")
@@ -43,6 +49,13 @@ def _ours(results):
         x=[statistics.mean(x) for x in values], y=[result.best["loss"] for result in results],
         error_x=dict(array=[statistics.stdev(x) for x in values], thickness=1, width=3),
         mode="markers", name="here, 3 seeds", marker=dict(size=10, color=COLOURS[0]),
+    )  # fmt: skip
+
+
+def _tested(means):
+    return go.Scatter(
+        x=list(means.values()), y=list(means), mode="markers", name="here, tested as published",
+        marker=dict(size=10, symbol="circle-open", color=COLOURS[0], line=dict(width=2)),
     )  # fmt: skip
 
 

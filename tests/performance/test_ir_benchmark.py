@@ -90,9 +90,12 @@ def test_the_picture_has_our_mean_and_the_published_value_of_each_table():
     rows = read_store(STORE)
     cells = [("amazon2014-health", backbone) for backbone in ("MF", "LightGCN")]
     tables = {f"{dataset}, {name}": list(results(rows, dataset, name)) for dataset, name in cells}
-    drawn, height = figure(tables)
-    assert height == 1 and len(drawn.data) == 4
-    for title, (theirs, ours) in zip(tables, (drawn.data[:2], drawn.data[2:]), strict=True):
+    drawn, height = figure(tables, {"amazon2014-health, LightGCN": {"SL": 0.12, "PSL": 0.13}})
+    assert height == 1 and len(drawn.data) == 5
+    assert [trace.showlegend for trace in drawn.data] == [True, True, False, False, True]
+    assert drawn.data[4].y == ("SL", "PSL") and drawn.data[4].x == (0.12, 0.13)
+    assert drawn.data[4].xaxis == drawn.data[3].xaxis != drawn.data[1].xaxis  # LightGCN's panel
+    for title, (theirs, ours) in zip(tables, (drawn.data[:2], drawn.data[2:4]), strict=True):
         text = "\n".join(table(title, tables[title]))
         assert len(ours.x) == len(plan.LOSSES) and set(theirs.y) < set(ours.y)
         for loss, mean, spread in zip(ours.y, ours.x, ours.error_x.array, strict=True):
