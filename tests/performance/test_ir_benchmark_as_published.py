@@ -32,8 +32,11 @@ def test_an_iid_test_has_the_choice_and_its_epochs_and_is_read_once():
 
 def test_under_shift_the_test_chooses_the_epoch_of_a_trial_on_the_published_grid():
     rows = list(_trials(SHIFTED, {(0.1, 0.15): 0.3, (0.1, 0.2): 0.2}))
+    rows.append({**rows[0], "settings": {"learning_rate": 0.3, "tau": 0.1}})
+    rows[-1]["valid"] = {"ndcg@20": 0.4}
     job = _jobs(rows, SHIFTED)[0]
-    assert job["settings"] == {"learning_rate": 0.1, "tau": 0.2}  # tau 0.15 is not on it
+    # not tau 0.15, nor a rate of 0.3
+    assert job["settings"] == {"learning_rate": 0.1, "tau": 0.2}
     assert (job["schedule"]["epochs"], job["schedule"]["eval_step"]) == (200, 5)
     assert job["schedule"]["stopping_step"] == 200  # never
     assert _jobs([], SHIFTED) == []
