@@ -2,8 +2,8 @@
 
 It shows what that protocol does to the figures. Nothing of ours is chosen by it.
 
-Facts of that code (run_nni.py, utils/experiments.py and dataset/dataset.py of commit dff27f3; its
-release for KDD 2025, IR-Benchmark-SLatK, is the same in these):
+Facts of that code (run_nni.py, dataset/dataset.py and metrics/metrics.py of commit dff27f3 and
+utils/experiments.py of 1c98c52; IR-Benchmark-SLatK, for KDD 2025, is the same in these):
 
 - Every fifth of 200 epochs is validated, and the best one is tested, on one seed.
 - I.i.d.: it trains on the rows that are left when 10 % of each user's are held out for validation,
